@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writing a behaviour: what a worker does, in C.
+ *
+ * A behaviour is a table of callbacks named as in GenServer, plus the size of
+ * the state of one worker. The state lies inline in the worker and starts zero
+ * filled. Build it as a shared object against this header and name the file
+ * under "behaviours" in the configuration:
+ *
+ *     #include <cnode/behaviour.h>
+ *
+ *     struct counter { int64_t count; };
+ *
+ *     static int counter_handle_call(struct cnode_worker *w, void *state,
+ *                                    struct cnode_term call)
+ *     {
+ *         struct counter *c = state;
+ *         if (cnode_is_atom(call, "increment")) {
+ *             return cnode_reply(w, "~i", ++c->count);
+ *         }
+ *         return CNODE_UNHANDLED;
+ *     }
+ *
+ *     CNODE_BEHAVIOUR(counter, .state_size = sizeof(struct counter),
+ *                     .handle_call = counter_handle_call);
+ *
+ * Rules, the same for every callback:
+ *  - It runs on the thread of the worker's scheduler and must not block: over
+ *    runtime.callback_budget it is reported, over runtime.callback_limit the
+ *    node ends.
+ *  - Terms it is given die when it returns; keep one with cnode_term_copy().
+ *  - It returns 0, or a negative error: the worker then ends with the reason
+ *    {error, Atom} of that code and is restarted by its rule. CNODE_UNHANDLED
+ *    from a handler leaves the message to the default (a call is answered
+ *    {unhandled, Msg}).
+ *  - What it sends is delivered after it has returned, in order.
+ *  - Functions that take a worker may be called from its callbacks only.
+ */
+#ifndef CNODE_BEHAVIOUR_H
+#define CNODE_BEHAVIOUR_H
+
+#include <cnode/error.h>
+#include <cnode/term.h>
+
+/* Grows when a struct or a meaning changes; adding a callback at the end does
+ * not change it (size tells). Checked at load. */
+#define CNODE_ABI 1u
+
+struct cnode_worker;
+
+/* A behaviour. Every callback may be NULL. */
+struct cnode_behaviour {
+    uint32_t abi;  /* CNODE_ABI */
+    uint32_t size; /* sizeof(struct cnode_behaviour) of the one who built it */
+    const char *name;
+    size_t state_size; /* bytes of state inline in each worker */
+
+    /* The worker starts: `id` is the Id of its ref, `args` what the starter gave
+     * ([] when it starts by its first message). An error: it does not start, the
+     * starter gets {error, Reason}. */
+    int (*init)(struct cnode_worker *w, void *state, struct cnode_term id,
+                struct cnode_term args);
+    /* Once, before its first message. */
+    int (*load)(struct cnode_worker *w, void *state);
+    /* A call: answer with cnode_reply(), or later through cnode_from_keep(). A
+     * call that was neither answered nor kept is left to the caller's time-out.
+     * Envelopes are opened: this is the inner call; its context is
+     * cnode_context(). */
+    int (*handle_call)(struct cnode_worker *w, void *state,
+                       struct cnode_term call);
+    int (*handle_cast)(struct cnode_worker *w, void *state,
+                       struct cnode_term cast);
+    /* Any other message: plain sends, timers, {'DOWN', Ref, process, Pid,
+     * Reason}. Unhandled ones are dropped. */
+    int (*handle_info)(struct cnode_worker *w, void *state,
+                       struct cnode_term message);
+    /* The worker ends (not after kill). Free what the state holds. Runs in every
+     * case but kill, also after an error of another callback. */
+    void (*terminate)(struct cnode_worker *w, void *state,
+                      struct cnode_term reason);
+    /* The calls every worker answers; without a callback the default does:
+     * {fetch, What} (state: dump's term), ping (pong), reload! (load again),
+     * persist! (not_supported), hibernate (ok). These reply like handle_call;
+     * returning 0 without a reply answers `ok`. */
+    int (*fetch)(struct cnode_worker *w, void *state, struct cnode_term what);
+    int (*ping)(struct cnode_worker *w, void *state);
+    int (*reload)(struct cnode_worker *w, void *state);
+    int (*persist)(struct cnode_worker *w, void *state);
+    int (*hibernate)(struct cnode_worker *w, void *state);
+    /* The state as one term, and back. */
+    int (*dump)(struct cnode_worker *w, const void *state,
+                struct cnode_build *out);
+    int (*restore)(struct cnode_worker *w, void *state,
+                   struct cnode_term dumped);
+};
+
+/* Defines the behaviour `id` and makes it loadable. In a shared object: once.
+ * CNODE_BUILTIN is for those linked into the node itself. */
+#ifdef CNODE_BUILTIN
+#define CNODE_BEHAVIOUR(id, ...)                                               \
+    extern const struct cnode_behaviour cnode_builtin_##id;                    \
+    const struct cnode_behaviour cnode_builtin_##id = {                        \
+        .abi = CNODE_ABI, .size = sizeof(struct cnode_behaviour),              \
+        .name = #id, __VA_ARGS__}
+#else
+#define CNODE_BEHAVIOUR(id, ...)                                               \
+    CNODE_API const struct cnode_behaviour cnode_behaviour;                    \
+    const struct cnode_behaviour cnode_behaviour = {                           \
+        .abi = CNODE_ABI, .size = sizeof(struct cnode_behaviour),              \
+        .name = #id, __VA_ARGS__}
+#endif
+
+/* --- answering */
+
+/* Answers the call being handled; format as in <cnode/term.h>. Only the first
+ * answer counts. 0, or CNODE_SYNTAX, CNODE_NOMEM, CNODE_TOO_LARGE. */
+CNODE_API int cnode_reply(struct cnode_worker *w, const char *format, ...);
+
+/* Keeps the caller of the call being handled, to be answered later with
+ * cnode_reply_to(). Belongs to the worker: it is freed with it. NULL outside of a
+ * call. */
+struct cnode_from;
+CNODE_API struct cnode_from *cnode_from_keep(struct cnode_worker *w);
+/* Answers and frees `from`. */
+CNODE_API int cnode_reply_to(struct cnode_worker *w, struct cnode_from *from,
+                             const char *format, ...);
+/* Gives up without an answer. NULL is fine. */
+CNODE_API void cnode_from_free(struct cnode_worker *w, struct cnode_from *from);
+
+/* The worker ends when this callback has returned, with this reason ("normal",
+ * "{shutdown, ~a}", ...). */
+CNODE_API int cnode_stop(struct cnode_worker *w, const char *reason, ...);
+
+/* --- who am I. The terms live as long as the callback. */
+CNODE_API struct cnode_term cnode_self(struct cnode_worker *w); /* pid */
+CNODE_API struct cnode_term cnode_id(struct cnode_worker *w);
+CNODE_API struct cnode_term cnode_ref_term(struct cnode_worker *w); /* {ref,M,Id} */
+CNODE_API const char *cnode_pool_name(struct cnode_worker *w);
+CNODE_API const char *cnode_node_name(struct cnode_worker *w);
+/* The call context of the envelope being handled; the atom undefined for plain
+ * messages. */
+CNODE_API struct cnode_term cnode_context(struct cnode_worker *w);
+/* Milliseconds of a monotonic clock, the time of this turn. */
+CNODE_API uint64_t cnode_now_ms(struct cnode_worker *w);
+
+/* --- sending. `dest`: a pid, an alias reference, the atom of a local name, or
+ * {Name, Node}. To nobody is no error. */
+CNODE_API int cnode_send(struct cnode_worker *w, struct cnode_term dest,
+                         const char *format, ...);
+/* Same as '$gen_cast'. */
+CNODE_API int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
+                         const char *format, ...);
+
+/* --- monitors: {'DOWN', Ref, process, PidOrName, Reason} to handle_info. */
+struct cnode_ref {
+    uint32_t words[3];
+};
+CNODE_API int cnode_monitor(struct cnode_worker *w, struct cnode_term dest,
+                            struct cnode_ref *ref);
+/* No DOWN of that reference is delivered afterwards. */
+CNODE_API int cnode_demonitor(struct cnode_worker *w, struct cnode_ref ref);
+CNODE_API bool cnode_is_ref(struct cnode_worker *w, struct cnode_term term,
+                            struct cnode_ref ref);
+
+/* --- timers: the message comes to handle_info once after `ms`. *timer may be
+ * NULL. Ends with the worker. CNODE_LIMIT above limits.timers_per_worker. */
+CNODE_API int cnode_timer_start(struct cnode_worker *w, uint64_t ms,
+                                uint64_t *timer, const char *format, ...);
+/* CNODE_NOT_FOUND when it fired already or never was. */
+CNODE_API int cnode_timer_cancel(struct cnode_worker *w, uint64_t timer);
+
+/* --- a line in the node's log, with pool and id. */
+enum cnode_log_level {
+    CNODE_LOG_DEBUG,
+    CNODE_LOG_INFO,
+    CNODE_LOG_WARN,
+    CNODE_LOG_ERROR
+};
+CNODE_API void cnode_log(struct cnode_worker *w, enum cnode_log_level level,
+                         const char *text);
+
+#endif

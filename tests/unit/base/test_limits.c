@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of limits is sound.
+ */
+#include "base/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static uint64_t value_of(const struct limit_info *info)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *)&limits + info->offset, sizeof(value));
+    return value;
+}
+
+static void every_default_is_within_its_range(void **state)
+{
+    (void)state;
+    assert_int_equal(limit_info_count, sizeof(limits) / sizeof(uint64_t));
+    for (size_t i = 0; i < limit_info_count; i++) {
+        const struct limit_info *info = &limit_infos[i];
+        assert_true(info->least <= value_of(info));
+        assert_true(value_of(info) <= info->most);
+        assert_true(strlen(info->unit) > 0);
+        assert_true(strlen(info->answer) > 0);
+    }
+}
+
+static void offsets_lead_to_the_named_field(void **state)
+{
+    unsigned found = 0;
+
+    (void)state;
+    limits.term_depth = 4711;
+    for (size_t i = 0; i < limit_info_count; i++) {
+        if (strcmp(limit_infos[i].name, "term_depth") == 0) {
+            assert_int_equal(value_of(&limit_infos[i]), 4711);
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_default_is_within_its_range),
+        cmocka_unit_test(offsets_lead_to_the_named_field),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
