@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The validator walks the bytes once, term by term in the order of the wire. It
+ * never recurses: what an outer container still waits for lies on a stack of
+ * counts, one word a level.
+ *
+ * A term is checked whole or not at all: when its fixed part is not all there,
+ * nothing is consumed and more bytes are asked for. So a slice may end at any
+ * byte. Containers are counts only; their elements come as terms of their own.
+ *
+ * A level is a count of terms, with a kind in its upper bits:
+ *     LEVEL_TERMS   any terms
+ *     LEVEL_ATOMS   atoms only (module, name and fields of a native record)
+ *     LEVEL_FUN_END not a count: where the fun says it ends; checked when its
+ *                   free variables, the level above, are complete
+ *
+ * Stricter than a BEAM: empty lists are 106 (never 107 or 108 of length 0).
+ */
+#include "term/validate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cnode/error.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "term/atom.h"
+#include "term/ident.h"
+#include "term/tag.h"
+#include "term/utf8.h"
+
+#define LEVEL_TERMS   UINT64_C(0)
+#define LEVEL_ATOMS   (UINT64_C(1) << 62)
+#define LEVEL_FUN_END (UINT64_C(2) << 62)
+#define LEVEL_KIND    (UINT64_C(3) << 62)
+#define LEVEL_COUNT   (~LEVEL_KIND)
+
+enum { MORE = 0, CHECKED = 1 }; /* or a negative error */
+
+/* What is left to check. */
+struct span {
+    const uint8_t *at;
+    size_t len;
+};
+
+static int check_term(struct validator *v, const uint8_t *bytes, size_t len);
+static int enter(struct validator *v, uint64_t level);
+static int leave(struct validator *v);
+static int check_container(struct validator *v, struct span s);
+static int check_fun(struct validator *v, struct span s);
+static int check_plain(struct span s, size_t *size);
+
+int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
+                  size_t *size)
+{
+    struct validator v;
+    int rc;
+
+    validator_init(&v, max_depth);
+    rc = validator_step(&v, bytes, len, UINT64_MAX);
+    *size = v.at;
+    validator_fini(&v);
+    return rc == CHECKED ? 0 : rc == MORE ? CNODE_TRUNCATED : rc;
+}
+
+void validator_init(struct validator *v, uint32_t max_depth)
+{
+    v->at = 0;
+    v->pending = 1;
+    v->depth = 0;
+    v->max_depth = max_depth;
+    v->stack = NULL;
+    v->stack_cap = VALIDATOR_SMALL;
+}
+
+void validator_fini(struct validator *v)
+{
+    mem_free(v->stack);
+    v->stack = NULL;
+}
+
+int validator_step(struct validator *v, const uint8_t *bytes, size_t len,
+                   uint64_t budget)
+{
+    for (;;) {
+        int rc;
+
+        while ((v->pending & LEVEL_COUNT) == 0) {
+            if (v->depth == 0) {
+                return CHECKED;
+            }
+            rc = leave(v);
+            if (rc < 0) {
+                return rc;
+            }
+        }
+        if (budget-- == 0) {
+            return MORE;
+        }
+        rc = check_term(v, bytes, len);
+        if (rc != CHECKED) {
+            return rc;
+        }
+    }
+}
+
+static uint64_t *levels(struct validator *v)
+{
+    return v->stack != NULL ? v->stack : v->small;
+}
+
+/* The terms of a container come next; the level we are in waits. */
+static int enter(struct validator *v, uint64_t level)
+{
+    if (v->depth >= v->max_depth) {
+        return CNODE_TOO_DEEP;
+    }
+    if (v->depth == v->stack_cap) {
+        uint32_t cap = v->stack_cap * 2;
+        uint64_t *stack =
+            mem_try_realloc(v->stack, (size_t)cap * sizeof(*stack));
+        if (stack == NULL) {
+            return CNODE_NOMEM;
+        }
+        if (v->stack == NULL) {
+            memcpy(stack, v->small, sizeof(v->small));
+        }
+        v->stack = stack;
+        v->stack_cap = cap;
+    }
+    levels(v)[v->depth++] = v->pending;
+    v->pending = level;
+    return CHECKED;
+}
+
+static int leave(struct validator *v)
+{
+    v->pending = levels(v)[--v->depth];
+    if ((v->pending & LEVEL_KIND) == LEVEL_FUN_END) {
+        if ((v->pending & LEVEL_COUNT) != v->at) {
+            return CNODE_MALFORMED;
+        }
+        v->pending = levels(v)[--v->depth];
+    }
+    return CHECKED;
+}
+
+static bool is_atom_tag(uint8_t tag)
+{
+    return tag == TAG_ATOM8 || tag == TAG_ATOM16 || tag == TAG_ATOM_LATIN1 ||
+           tag == TAG_ATOM_LATIN1_8;
+}
+
+static int check_term(struct validator *v, const uint8_t *bytes, size_t len)
+{
+    struct span s = {bytes + v->at, len - v->at};
+    size_t size;
+    int rc;
+
+    if (s.len == 0) {
+        return MORE;
+    }
+    if ((v->pending & LEVEL_KIND) == LEVEL_ATOMS && !is_atom_tag(*s.at)) {
+        return CNODE_MALFORMED;
+    }
+    switch (*s.at) {
+    case TAG_TUPLE8:
+    case TAG_TUPLE32:
+    case TAG_LIST:
+    case TAG_MAP:
+    case TAG_RECORD:
+        return check_container(v, s);
+    case TAG_FUN:
+        return check_fun(v, s);
+    default:
+        rc = check_plain(s, &size);
+        if (rc == CHECKED) {
+            v->pending--;
+            v->at += size;
+        }
+        return rc;
+    }
+}
+
+static int check_container(struct validator *v, struct span s)
+{
+    size_t head = *s.at == TAG_TUPLE8 ? 2 : *s.at == TAG_RECORD ? 6 : 5;
+    uint64_t n;
+    int rc;
+
+    if (s.len < head) {
+        return MORE;
+    }
+    n = *s.at == TAG_TUPLE8 ? s.at[1] : get_u32(s.at + 1);
+    if (*s.at == TAG_LIST && n == 0) {
+        return CNODE_MALFORMED;
+    }
+    v->pending--;
+    v->at += head;
+    switch (*s.at) {
+    case TAG_LIST:
+        return enter(v, n + 1); /* the tail */
+    case TAG_MAP:
+        return n == 0 ? CHECKED : enter(v, 2 * n);
+    case TAG_RECORD:
+        rc = enter(v, LEVEL_TERMS | n);
+        return rc == CHECKED ? enter(v, LEVEL_ATOMS | (n + 2)) : rc;
+    default:
+        return n == 0 ? CHECKED : enter(v, n);
+    }
+}
+
+/* Steps over one plain term inside a fun. */
+static int step_over(struct span *s, bool (*is_wanted)(uint8_t))
+{
+    size_t size;
+    int rc;
+
+    if (s->len == 0) {
+        return MORE;
+    }
+    if (!is_wanted(*s->at)) {
+        return CNODE_MALFORMED;
+    }
+    rc = check_plain(*s, &size);
+    if (rc == CHECKED) {
+        s->at += size;
+        s->len -= size;
+    }
+    return rc;
+}
+
+static bool is_integer_tag(uint8_t tag)
+{
+    return tag == TAG_INT8 || tag == TAG_INT32 || tag == TAG_BIG8;
+}
+
+static bool is_pid_tag(uint8_t tag)
+{
+    return tag == TAG_PID || tag == TAG_PID_OLD;
+}
+
+static int check_fun(struct validator *v, struct span s)
+{
+    static bool (*const parts[])(uint8_t) = {
+        is_atom_tag,    /* module */
+        is_integer_tag, /* old index */
+        is_integer_tag, /* old uniq */
+        is_pid_tag,     /* creator */
+    };
+    struct span rest;
+    uint64_t end;
+    int rc;
+
+    if (s.len < FUN_HEAD_BYTES) {
+        return MORE;
+    }
+    end = v->at + 1 + get_u32(s.at + 1);
+    rest = (struct span){s.at + FUN_HEAD_BYTES, s.len - FUN_HEAD_BYTES};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        rc = step_over(&rest, parts[i]);
+        if (rc != CHECKED) {
+            return rc;
+        }
+    }
+    v->pending--;
+    v->at += (size_t)(rest.at - s.at);
+    rc = enter(v, LEVEL_FUN_END | end);
+    return rc == CHECKED ? enter(v, get_u32(s.at + FUN_FREE_AT)) : rc;
+}
+
+/* -- terms without terms inside ------------------------------------------- */
+
+/* A head of `head` bytes whose last `width` bytes are a length. */
+static int sized(struct span s, size_t width, size_t extra, size_t *size)
+{
+    size_t n;
+
+    if (s.len < 1 + width) {
+        return MORE;
+    }
+    n = width == 1 ? s.at[1] : width == 2 ? get_u16(s.at + 1)
+                                          : get_u32(s.at + 1);
+    *size = 1 + width + extra + n;
+    return s.len < *size ? MORE : CHECKED;
+}
+
+static int check_atom(struct span s, size_t *size)
+{
+    bool is_short = *s.at == TAG_ATOM8 || *s.at == TAG_ATOM_LATIN1_8;
+    bool is_utf8 = *s.at == TAG_ATOM8 || *s.at == TAG_ATOM16;
+    size_t head = is_short ? 2 : 3;
+    long chars;
+    size_t n;
+
+    if (s.len < head) {
+        return MORE;
+    }
+    n = is_short ? s.at[1] : get_u16(s.at + 1);
+    if (n > (is_utf8 ? ATOM_MAX_BYTES : ATOM_MAX_CHARS)) {
+        return CNODE_MALFORMED;
+    }
+    *size = head + n;
+    if (s.len < *size) {
+        return MORE;
+    }
+    chars = is_utf8 ? utf8_count(s.at + head, n) : 0;
+    return chars < 0 || chars > ATOM_MAX_CHARS ? CNODE_MALFORMED : CHECKED;
+}
+
+/* A node name with `before` bytes between tag and name, `after` behind it. */
+static int check_ident(struct span s, size_t before, size_t after, size_t *size)
+{
+    struct span name;
+    int rc;
+
+    if (s.len < 2 + before) {
+        return MORE;
+    }
+    name = (struct span){s.at + 1 + before, s.len - 1 - before};
+    if (!is_atom_tag(*name.at)) {
+        return CNODE_MALFORMED;
+    }
+    rc = check_atom(name, size);
+    if (rc != CHECKED) {
+        return rc;
+    }
+    *size += 1 + before + after;
+    return s.len < *size ? MORE : CHECKED;
+}
+
+static int check_ref(struct span s, size_t creation_bytes, size_t *size)
+{
+    unsigned words;
+
+    if (s.len < 3) {
+        return MORE;
+    }
+    words = get_u16(s.at + 1);
+    if (words < 1 || words > REF_MAX_WORDS) {
+        return CNODE_MALFORMED;
+    }
+    return check_ident(s, 2, creation_bytes + 4 * (size_t)words, size);
+}
+
+static int check_double(struct span s, size_t *size)
+{
+    uint64_t bits;
+
+    *size = 9;
+    if (s.len < *size) {
+        return MORE;
+    }
+    bits = get_u64(s.at + 1) >> 52 & 0x7FF;
+    return bits == 0x7FF ? CNODE_MALFORMED : CHECKED; /* NaN, infinite */
+}
+
+static int check_float_text(struct span s, size_t *size)
+{
+    char text[FLOAT_TEXT_BYTES + 1] = {0};
+    char *end;
+
+    *size = 1 + FLOAT_TEXT_BYTES;
+    if (s.len < *size) {
+        return MORE;
+    }
+    memcpy(text, s.at + 1, FLOAT_TEXT_BYTES);
+    if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') {
+        return CNODE_MALFORMED;
+    }
+    return isfinite(strtod(text, &end)) && *end == '\0' && end > text
+               ? CHECKED
+               : CNODE_MALFORMED;
+}
+
+static int check_bits(struct span s, size_t *size)
+{
+    int rc = sized(s, 4, 1, size);
+
+    if (s.len >= 6 && (s.at[5] < 1 || s.at[5] > 8 || get_u32(s.at + 1) == 0)) {
+        return CNODE_MALFORMED;
+    }
+    return rc;
+}
+
+static int check_export(struct span s, size_t *size)
+{
+    struct span rest = {s.at + 1, s.len - 1};
+    int rc = step_over(&rest, is_atom_tag);
+
+    rc = rc == CHECKED ? step_over(&rest, is_atom_tag) : rc;
+    rc = rc == CHECKED ? step_over(&rest, is_integer_tag) : rc;
+    *size = (size_t)(rest.at - s.at);
+    return rc;
+}
+
+static int fixed(struct span s, size_t bytes, size_t *size)
+{
+    *size = bytes;
+    return s.len < bytes ? MORE : CHECKED;
+}
+
+static int check_plain(struct span s, size_t *size)
+{
+    switch (*s.at) {
+    case TAG_NIL:
+        return fixed(s, 1, size);
+    case TAG_INT8:
+        return fixed(s, 2, size);
+    case TAG_INT32:
+        return fixed(s, 5, size);
+    case TAG_BIG8:
+        return sized(s, 1, 1, size);
+    case TAG_BIG32:
+        return sized(s, 4, 1, size);
+    case TAG_DOUBLE:
+        return check_double(s, size);
+    case TAG_FLOAT_TEXT:
+        return check_float_text(s, size);
+    case TAG_ATOM8:
+    case TAG_ATOM16:
+    case TAG_ATOM_LATIN1:
+    case TAG_ATOM_LATIN1_8:
+        return check_atom(s, size);
+    case TAG_STRING:
+        return s.len >= 3 && get_u16(s.at + 1) == 0 ? CNODE_MALFORMED
+                                                    : sized(s, 2, 0, size);
+    case TAG_BINARY:
+        return sized(s, 4, 0, size);
+    case TAG_BITSTRING:
+        return check_bits(s, size);
+    case TAG_PID:
+    case TAG_PORT:
+        return check_ident(s, 0, 12, size);
+    case TAG_PID_OLD:
+        return check_ident(s, 0, 9, size);
+    case TAG_PORT_32:
+        return check_ident(s, 0, 8, size);
+    case TAG_PORT_OLD:
+    case TAG_REF_OLD:
+        return check_ident(s, 0, 5, size);
+    case TAG_REF:
+        return check_ref(s, 4, size);
+    case TAG_REF_CREATION8:
+        return check_ref(s, 1, size);
+    case TAG_EXPORT:
+        return check_export(s, size);
+    default:
+        return CNODE_MALFORMED;
+    }
+}
