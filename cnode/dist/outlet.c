@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The happy path is one gather and one system call that takes all of it. When
+ * the socket is full the slices stay gathered, so they stay valid, and nothing
+ * else is gathered until they have landed: what is sent meanwhile queues up in
+ * the channel, where its limits count it.
+ */
+#include "dist/outlet.h"
+
+#include "base/metric.h"
+
+enum { TURN_BYTES = 1024 * 1024 }; /* then other connections have their turn */
+
+static void on_written(uv_write_t *req, int status);
+
+void outlet_init(struct outlet *outlet, uv_stream_t *stream,
+                 struct channel *channel, outlet_fn landed)
+{
+    outlet->stream = stream;
+    outlet->channel = channel;
+    outlet->landed = landed;
+    outlet->write.data = outlet;
+    outlet->is_waiting = false;
+    outlet->bytes = 0;
+}
+
+/* The next slices as libuv wants them. Returns how many, 0: nothing to write.
+ */
+static unsigned outlet_gather(struct outlet *outlet, uv_buf_t *vecs,
+                              size_t *size)
+{
+    struct channel_vec slices[CHANNEL_VECS];
+    int count = channel_gather(outlet->channel, slices, CHANNEL_VECS);
+
+    *size = 0;
+    for (int i = 0; i < count; i++) {
+        /* libuv does not write to them: its uv_buf_t serves reading too. */
+        vecs[i].base = (char *)(uintptr_t)slices[i].bytes;
+        vecs[i].len = slices[i].size;
+        *size += slices[i].size;
+    }
+    outlet->is_waiting = count > 0;
+    return count > 0 ? (unsigned)count : 0;
+}
+
+static void outlet_count(struct outlet *outlet, size_t n)
+{
+    outlet->bytes += n;
+    METRIC_ADD(bytes_out, n);
+}
+
+/* Offers the slices to the socket; *taken says how many bytes it took. */
+static int outlet_offer(struct outlet *outlet, const uv_buf_t *vecs,
+                        unsigned count, size_t *taken)
+{
+    int n = uv_try_write(outlet->stream, vecs, count);
+
+    *taken = n > 0 ? (size_t)n : 0;
+    outlet_count(outlet, *taken);
+    return n < 0 && n != UV_EAGAIN ? n : 0;
+}
+
+static void outlet_landed(struct outlet *outlet)
+{
+    outlet->is_waiting = false;
+    channel_landed(outlet->channel);
+}
+
+/* Leaves to libuv what the socket did not take. */
+static int outlet_leave(struct outlet *outlet, uv_buf_t *vecs, unsigned count,
+                        size_t taken)
+{
+    unsigned first = 0;
+    size_t rest = 0;
+    int rc;
+
+    while (taken >= vecs[first].len) {
+        taken -= vecs[first++].len;
+    }
+    vecs[first].base += taken;
+    vecs[first].len -= taken;
+    for (unsigned i = first; i < count; i++) {
+        rest += vecs[i].len;
+    }
+    rc = uv_write(&outlet->write, outlet->stream, vecs + first, count - first,
+                  on_written);
+    if (rc == 0) {
+        outlet_count(outlet, rest);
+    }
+    return rc;
+}
+
+int outlet_write(struct outlet *outlet)
+{
+    uv_buf_t vecs[CHANNEL_VECS];
+    size_t size, taken, sum = 0;
+
+    while (!outlet->is_waiting) {
+        if (sum >= TURN_BYTES) {
+            return 1;
+        }
+        unsigned count = outlet_gather(outlet, vecs, &size);
+        if (count == 0) {
+            return 0;
+        }
+        int rc = outlet_offer(outlet, vecs, count, &taken);
+        if (rc == 0 && taken < size) {
+            return outlet_leave(outlet, vecs, count, taken);
+        }
+        if (rc < 0) {
+            return rc;
+        }
+        outlet_landed(outlet);
+        sum += size;
+    }
+    return 0;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct outlet *outlet = req->data;
+
+    if (status == 0) {
+        outlet_landed(outlet);
+    }
+    outlet->landed(outlet, status);
+}
+
+void outlet_farewell(struct outlet *outlet)
+{
+    uv_buf_t vecs[CHANNEL_VECS];
+    size_t size, taken;
+    unsigned count;
+
+    while (!outlet->is_waiting) {
+        count = outlet_gather(outlet, vecs, &size);
+        if (count == 0 || outlet_offer(outlet, vecs, count, &taken) < 0 ||
+            taken < size) {
+            return; /* is_waiting stays: nothing more is gathered */
+        }
+        outlet_landed(outlet);
+    }
+}
+
+uint64_t outlet_waiting(const struct outlet *outlet)
+{
+    return uv_stream_get_write_queue_size(outlet->stream);
+}
+
+uint64_t outlet_taken(const struct outlet *outlet)
+{
+    return outlet->bytes - outlet_waiting(outlet);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ticks: when must we say something, when is the peer to be given up? Asked at
+ * each of PULSES rounds of a ticktime; rounds are counted and no clock is
+ * compared, so a node that was stopped for a minute reads before it judges.
+ * Pure.
+ */
+#ifndef CNODE_DIST_PULSE_H
+#define CNODE_DIST_PULSE_H
+
+#include <stdint.h>
+
+enum {
+    PULSES = 8,     /* rounds in a ticktime */
+    TICK_BYTES = 4, /* a frame of length 0 */
+};
+
+struct pulse {
+    uint64_t in, out;      /* as the last round saw them */
+    unsigned quiet_rounds; /* in a row without a byte from the peer */
+    unsigned stuck_rounds; /* in a row without a byte taken, one waiting */
+};
+
+enum pulse_verdict {
+    PULSE_FINE,
+    PULSE_TICK,    /* nothing went out since the last round: send a tick */
+    PULSE_STALLED, /* a ticktime without a byte, either way */
+};
+
+/* One round. Bytes read and bytes the socket took, ever; bytes it has yet to
+ * take. */
+enum pulse_verdict pulse_round(struct pulse *pulse, uint64_t in, uint64_t out,
+                               uint64_t waiting);
+
+#endif
