@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See gen.h. A reply is {Tag, Reply}; it goes to the alias in the tag if there is
+ * one (late replies then vanish at the caller), else to the pid of From.
+ */
+#include "node/gen.h"
+
+#include <cnode/error.h>
+
+#include "base/metric.h"
+#include "node/node.h"
+#include "term/build.h"
+
+void gen_parse(struct cnode_term message, struct gen_message *out)
+{
+    struct cnode_term parts[3], from[2];
+
+    *out = (struct gen_message){.kind = GEN_INFO, .body = message};
+    if (term_get_tuple(message, 3, parts)) {
+        if (term_is_atom(parts[0], A_gen_call) &&
+            term_get_tuple(parts[1], 2, from) &&
+            cnode_type(from[0]) == CNODE_TYPE_PID) {
+            out->kind = GEN_CALL;
+            out->from = (struct gen_from){.pid = from[0], .tag = from[1]};
+            out->body = parts[2];
+        }
+    } else if (term_get_tuple(message, 2, parts) &&
+               term_is_atom(parts[0], A_gen_cast)) {
+        out->kind = GEN_CAST;
+        out->body = parts[1];
+    }
+}
+
+bool gen_alias(struct cnode_term tag, struct cnode_term *alias)
+{
+    struct cnode_term head, tail;
+
+    if (!term_get_cons(tag, &head, &tail)) {
+        return false;
+    }
+    if (cnode_type(head) == CNODE_TYPE_LIST) { /* [[alias | Ref] | Mon] */
+        if (!term_get_cons(head, &head, &tail)) {
+            return false;
+        }
+    }
+    if (!term_is_atom(head, A_alias) || cnode_type(tail) != CNODE_TYPE_REF) {
+        return false;
+    }
+    *alias = tail;
+    return true;
+}
+
+struct buf *gen_reply_begin(struct node *node, const struct gen_from *from)
+{
+    struct buf *buf = node_scratch(node);
+
+    term_put_tuple(buf, 2);
+    term_put_copy(buf, from->tag);
+    return buf;
+}
+
+/* The node of the caller: the one its pid says, which need not be the one the
+ * call came from. ATOM_NONE when we never met it. */
+static atom_t caller_node(const struct gen_from *from)
+{
+    const char *text;
+    size_t len;
+
+    return term_get_node(from->pid, &text, &len) ? atom_find(text, len)
+                                                 : ATOM_NONE;
+}
+
+static int reply_remote(struct node *node, struct pid self, atom_t where,
+                        const struct gen_from *from)
+{
+    struct peer *peer = peers_find(&node->peers, where);
+    struct cnode_term alias;
+    struct channel *channel;
+    struct buf *buf;
+
+    if (!peer_is_up(peer) || peer_is_congested(peer)) {
+        METRIC_INC(dead_letters); /* replies never dial */
+        return 0;
+    }
+    channel = peer_channel(peer);
+    buf = channel_begin(channel);
+    if (gen_alias(from->tag, &alias)) {
+        control_put_alias_send(buf, channel->flags, self, alias);
+    } else {
+        control_put_send_term(buf, channel->flags, self, from->pid);
+    }
+    return channel_end(channel, self, node_scratch_payload(node));
+}
+
+int gen_reply_end(struct node *node, struct process *self,
+                  const struct gen_from *from)
+{
+    struct pid pid = {.node = node->name, .creation = node->creation};
+    int rc = buf_error(&node->scratch);
+    atom_t where = caller_node(from);
+    struct dest dest = {.kind = DEST_PID, .node = where};
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (self != NULL) {
+        pid = node_pid(node, self);
+    }
+    if (where != node->name) {
+        return reply_remote(node, pid, where, from);
+    }
+    if (!term_get_pid(from->pid, &dest.pid)) {
+        return CNODE_EINVALID;
+    }
+    return route_send(node, pid, &dest, node_scratch_payload(node));
+}
+
+int gen_reply(struct node *node, struct process *self,
+              const struct gen_from *from, const char *format, ...)
+{
+    struct buf *buf = gen_reply_begin(node, from);
+    va_list args;
+
+    va_start(args, format);
+    term_vformat(buf, format, args);
+    va_end(args);
+    return gen_reply_end(node, self, from);
+}

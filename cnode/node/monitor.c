@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See monitor.h. An entry whose watcher is local lives until its DOWN is
+ * delivered or it is stopped, so that a demonitor always wins over a DOWN that is
+ * still on its way. An entry of a remote watcher goes with its target.
+ */
+#include "node/monitor.h"
+
+#include <cnode/error.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "node/node.h"
+#include "term/build.h"
+
+static bool equal(const void *item, const void *key)
+{
+    const struct monitor *monitor = item;
+
+    return ref_equal(&monitor->ref, key);
+}
+
+static uint64_t hash(const struct ref *ref)
+{
+    return hash_u64(((uint64_t)ref->words[0] << 32 | ref->words[1]) ^
+                    (uint64_t)ref->words[2] << 13 ^ ref->node);
+}
+
+void monitors_init(struct monitors *monitors)
+{
+    map_init(&monitors->by_ref, equal);
+    slab_init(&monitors->slab, sizeof(struct monitor));
+}
+
+void monitors_fini(struct monitors *monitors)
+{
+    map_fini(&monitors->by_ref);
+    slab_fini(&monitors->slab);
+}
+
+static struct monitor *find(struct node *node, const struct ref *ref)
+{
+    return map_get(&node->monitors.by_ref, hash(ref), ref);
+}
+
+static struct monitor *add(struct node *node, const struct ref *ref,
+                           struct pid watcher)
+{
+    struct monitor *monitor = slab_alloc(&node->monitors.slab);
+
+    *monitor = (struct monitor){.ref = *ref, .watcher = watcher};
+    list_init(&monitor->in_target);
+    list_init(&monitor->in_watcher);
+    map_add(&node->monitors.by_ref, hash(ref), monitor);
+    return monitor;
+}
+
+static void trim_pid(struct node *node, struct pid pid)
+{
+    struct process *process = node_find(node, pid);
+
+    if (process != NULL) {
+        relations_trim(node, process);
+    }
+}
+
+static void discard(struct node *node, struct monitor *monitor)
+{
+    map_remove(&node->monitors.by_ref, hash(&monitor->ref), &monitor->ref);
+    list_remove(&monitor->in_target);
+    list_remove(&monitor->in_watcher);
+    trim_pid(node, monitor->target);
+    trim_pid(node, monitor->watcher);
+    slab_free(&node->monitors.slab, monitor);
+}
+
+/* Tells the watcher; for local ones the entry stays until that arrives. */
+static void send_down(struct node *node, const struct monitor *monitor,
+                      struct cnode_term reason)
+{
+    struct signal signal = {.kind = SIGNAL_DOWN,
+                            .to = monitor->watcher,
+                            .from = monitor->target,
+                            .name = monitor->name,
+                            .ref = monitor->ref,
+                            .term = reason};
+
+    signal.from.node = monitor->target_node;
+    (void)route_signal(node, &signal, monitor->watcher.node);
+}
+
+/* --- a local process watches */
+
+int monitor_start(struct node *node, struct process *watcher,
+                  const struct dest *dest, struct ref *ref)
+{
+    struct signal signal = {.kind = SIGNAL_MONITOR};
+    struct relations *relations;
+    struct monitor *monitor;
+
+    if (dest->kind == DEST_ALIAS) {
+        return CNODE_EINVALID;
+    }
+    if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+        return CNODE_LIMIT;
+    }
+    *ref = node_make_ref(node);
+    monitor = add(node, ref, node_pid(node, watcher));
+    monitor->target_node = dest->node;
+    if (dest->kind == DEST_PID) {
+        monitor->target = dest->pid;
+    } else {
+        monitor->name = dest->name;
+    }
+    relations = relations_of(node, watcher);
+    list_push_back(&relations->watching, &monitor->in_watcher);
+
+    signal.from = monitor->watcher;
+    signal.to = monitor->target;
+    signal.name = monitor->name;
+    signal.ref = *ref;
+    if (route_signal(node, &signal, dest->node) != 0) {
+        send_down(node, monitor, atom_term(A_noconnection));
+    }
+    return 0;
+}
+
+static void send_demonitor(struct node *node, const struct monitor *monitor)
+{
+    struct signal signal = {.kind = SIGNAL_DEMONITOR,
+                            .from = monitor->watcher,
+                            .to = monitor->target,
+                            .name = monitor->name,
+                            .ref = monitor->ref};
+
+    (void)route_signal(node, &signal, monitor->target_node);
+}
+
+int monitor_stop(struct node *node, struct process *watcher,
+                 const struct ref *ref)
+{
+    struct monitor *monitor = find(node, ref);
+
+    if (monitor == NULL ||
+        !pid_equal(monitor->watcher, node_pid(node, watcher))) {
+        return CNODE_NOT_FOUND;
+    }
+    if (monitor->target_node != node->name) {
+        send_demonitor(node, monitor);
+    }
+    discard(node, monitor);
+    return 0;
+}
+
+void monitor_on_down(struct node *node, const struct signal *signal)
+{
+    struct monitor *monitor = find(node, &signal->ref);
+    struct signal message = {.kind = SIGNAL_MESSAGE, .to = signal->to};
+    struct buf buf;
+
+    if (monitor == NULL || !pid_equal(monitor->watcher, signal->to) ||
+        monitor->target_node != signal->from.node) {
+        return; /* stopped meanwhile, or not theirs to end */
+    }
+    buf_init(&buf, 0);
+    if (monitor->name != ATOM_NONE) {
+        term_format(&buf, "{'DOWN', ~r, process, {~A, ~A}, ~t}",
+                    &monitor->ref, monitor->name, monitor->target_node,
+                    signal->term);
+    } else {
+        term_format(&buf, "{'DOWN', ~r, process, ~p, ~t}", &monitor->ref,
+                    monitor->target, signal->term);
+    }
+    discard(node, monitor);
+    if (buf_error(&buf) == 0) {
+        message.term = term_at(buf_data(&buf), buf_size(&buf));
+        scheduler_become_message(&node->scheduler, &message);
+    }
+    buf_fini(&buf);
+}
+
+/* --- a local process is watched */
+
+static void refuse(struct node *node, const struct signal *signal, atom_t why)
+{
+    struct monitor none = {.ref = signal->ref,
+                           .watcher = signal->from,
+                           .target = signal->to,
+                           .target_node = node->name,
+                           .name = signal->name};
+
+    send_down(node, &none, atom_term(why));
+}
+
+void monitor_on_monitor(struct node *node, struct process *target,
+                        const struct signal *signal)
+{
+    struct monitor *monitor = find(node, &signal->ref);
+
+    if (signal->from.node == node->name) {
+        if (monitor == NULL) {
+            return; /* stopped before it got here */
+        }
+    } else if (monitor != NULL) {
+        return; /* a reference used twice: the first one counts */
+    }
+    if (target == NULL) {
+        refuse(node, signal, A_noproc);
+        return;
+    }
+    if (monitor == NULL) {
+        if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+            refuse(node, signal, A_system_limit);
+            return;
+        }
+        monitor = add(node, &signal->ref, signal->from);
+        monitor->name = signal->name;
+        monitor->target_node = node->name;
+    }
+    monitor->target = node_pid(node, target);
+    list_push_back(&relations_of(node, target)->watchers,
+                   &monitor->in_target);
+}
+
+void monitor_on_demonitor(struct node *node, const struct signal *signal)
+{
+    struct monitor *monitor = find(node, &signal->ref);
+
+    if (monitor != NULL && pid_equal(monitor->watcher, signal->from)) {
+        discard(node, monitor);
+    }
+}
+
+/* --- ends */
+
+void monitor_process_ends(struct node *node, struct process *process,
+                          struct cnode_term reason)
+{
+    struct list *node_it;
+
+    if (process->relations == NULL) {
+        return;
+    }
+    while (process->relations != NULL &&
+           (node_it = list_pop(&process->relations->watchers)) != NULL) {
+        struct monitor *monitor =
+            CONTAINER_OF(node_it, struct monitor, in_target);
+
+        send_down(node, monitor, reason);
+        if (monitor->watcher.node != node->name) {
+            discard(node, monitor);
+        }
+    }
+    while (process->relations != NULL &&
+           (node_it = list_pop(&process->relations->watching)) != NULL) {
+        struct monitor *monitor =
+            CONTAINER_OF(node_it, struct monitor, in_watcher);
+
+        if (monitor->target_node != node->name) {
+            send_demonitor(node, monitor);
+        }
+        discard(node, monitor);
+    }
+    relations_trim(node, process);
+}
+
+void monitor_peer_down(struct node *node, atom_t peer)
+{
+    struct monitor *monitor, *chain = NULL;
+
+    MAP_EACH(monitor, &node->monitors.by_ref)
+    {
+        if (monitor->watcher.node == peer || monitor->target_node == peer) {
+            monitor->next = chain;
+            chain = monitor;
+        }
+    }
+    while ((monitor = chain) != NULL) {
+        chain = monitor->next;
+        if (monitor->watcher.node == peer) {
+            discard(node, monitor);
+        } else {
+            send_down(node, monitor, atom_term(A_noconnection));
+        }
+    }
+}

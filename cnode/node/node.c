@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See node.h. Start: listen, register at epmd (which gives the creation), ready.
+ * End: close the registration and all sockets, then the loop stops.
+ */
+#include "node/node.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include <cnode/error.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "dist/flags.h"
+#include "node/gen.h"
+#include "term/build.h"
+
+enum { REF_LOW_BITS = 18 };
+
+static void on_signal(void *owner, struct scheduler *scheduler,
+                      const struct signal *signal);
+static void on_undelivered(void *owner, struct scheduler *scheduler,
+                           const struct signal *signal, int reason);
+
+static const struct scheduler_events scheduler_events = {
+    .signal = on_signal, .undelivered = on_undelivered};
+
+static void on_start(struct timer *timer);
+
+/* --- open */
+
+static uint64_t random_bits(void)
+{
+    uint64_t bits = 0;
+
+    CHECK(getrandom(&bits, sizeof(bits), 0) == sizeof(bits));
+    return bits;
+}
+
+int node_init(struct node *node, const struct node_config *config,
+              const struct node_events *events, void *owner)
+{
+    int rc;
+
+    *node = (struct node){.config = *config, .events = events, .owner = owner};
+    if (!node_name_is_valid(config->name)) {
+        return CNODE_BAD_NAME;
+    }
+    node->name = atom_intern(config->name, strlen(config->name));
+    if (node->name == ATOM_NONE) {
+        return CNODE_BAD_NAME;
+    }
+    rc = scheduler_init(&node->scheduler, 0, &scheduler_events, node);
+    if (rc != 0) {
+        return rc;
+    }
+    node_loop(node)->busy_poll_ns = config->busy_poll_ns;
+    names_init(&node->names);
+    peers_init(&node->peers, node);
+    monitors_init(&node->monitors);
+    links_init(&node->links);
+    slab_init(&node->relations_slab, sizeof(struct relations));
+    buf_init(&node->scratch, limits.message_bytes);
+    buf_init(&node->idents, 0);
+    timer_init(&node->start, on_start);
+    node->next_ref = random_bits();
+    return 0;
+}
+
+static void become_ready(struct node *node, int rc, uint32_t creation)
+{
+    if (rc == 0) {
+        node->creation = creation;
+        node->is_registered = true;
+        node->peers.conn_config = (struct conn_config){
+            .self = atom_text(node->name),
+            .flags = dist_flags_offered(node->config.hidden),
+            .creation = creation,
+            .setup_ms = node->config.setup_ms,
+            .ticktime_ms = node->config.ticktime_ms};
+    }
+    node->events->ready(node->owner, rc);
+    if (rc != 0) {
+        node_close(node);
+    }
+}
+
+/* A client has no registration to wait for: its creation is random. */
+static void on_start(struct timer *timer)
+{
+    struct node *node = CONTAINER_OF(timer, struct node, start);
+
+    become_ready(node, 0, (uint32_t)random_bits() | 4);
+}
+
+static void on_registered(void *owner, int rc, uint32_t creation)
+{
+    become_ready(owner, rc, creation);
+}
+
+static void on_renewed(void *owner)
+{
+    (void)owner;
+    LOG_INFO("epmd_registered_again");
+}
+
+static void on_epmd_closed(void *owner)
+{
+    struct node *node = owner;
+
+    node->epmd = NULL;
+    node_peers_closed(node);
+}
+
+static const struct epmd_events epmd_events = {.registered = on_registered,
+                                               .renewed = on_renewed,
+                                               .closed = on_epmd_closed};
+
+int node_open(struct node *node)
+{
+    const struct node_config *config = &node->config;
+    const char *name = atom_text(node->name);
+    char alive[NODE_NAME_MAX + 1] = {0};
+    struct watch *watch = &node->scheduler.watch;
+    int rc;
+
+    rc = watchdog_start(&node->watchdog, &watch, 1,
+                        config->callback_budget_ns, config->callback_limit_ns,
+                        NULL);
+    if (rc != 0) {
+        return rc;
+    }
+    if (config->client) {
+        loop_timer_start(node_loop(node), &node->start, 0);
+        return 0;
+    }
+    rc = peers_listen(&node->peers, config->listen_host, config->listen_port);
+    if (rc != 0) {
+        return rc;
+    }
+    memcpy(alive, name, (size_t)(strchr(name, '@') - name));
+    rc = epmd_open(&node->epmd, node_loop(node), config->epmd_port, alive,
+                   node_port(node), config->start_epmd, &epmd_events, node);
+    if (rc != 0) {
+        peers_close(&node->peers);
+    }
+    return rc;
+}
+
+uint16_t node_port(const struct node *node)
+{
+    return node->peers.listener != NULL ? listener_port(node->peers.listener)
+                                        : 0;
+}
+
+void node_run(struct node *node)
+{
+    scheduler_run(&node->scheduler);
+}
+
+/* --- close */
+
+void node_close(struct node *node)
+{
+    if (node->is_closing) {
+        return;
+    }
+    node->is_closing = true;
+    loop_timer_stop(node_loop(node), &node->start);
+    if (node->epmd != NULL) {
+        epmd_close(node->epmd);
+    }
+    peers_close(&node->peers);
+    node_peers_closed(node); /* when there was nothing to close */
+}
+
+void node_peers_closed(struct node *node)
+{
+    if (!node->is_closing || node->epmd != NULL ||
+        !peers_are_closed(&node->peers)) {
+        return;
+    }
+    scheduler_stop(&node->scheduler);
+    if (node->events->closed != NULL) {
+        node->events->closed(node->owner);
+    }
+}
+
+void node_fini(struct node *node)
+{
+    watchdog_stop(node->watchdog);
+    block_unref(node->scratch_block);
+    buf_fini(&node->scratch);
+    buf_fini(&node->idents);
+    peers_fini(&node->peers);
+    monitors_fini(&node->monitors);
+    links_fini(&node->links);
+    slab_fini(&node->relations_slab);
+    names_fini(&node->names);
+    scheduler_fini(&node->scheduler);
+}
+
+/* --- processes */
+
+int node_spawn(struct node *node, struct process *process,
+               const struct process_class *class)
+{
+    return scheduler_add(&node->scheduler, process, class);
+}
+
+void node_exit(struct node *node, struct process *process,
+               struct cnode_term reason)
+{
+    CHECK((process->flags & PROCESS_DEAD) == 0);
+    names_process_ends(&node->names, process);
+    link_process_ends(node, process, reason);
+    monitor_process_ends(node, process, reason);
+    CHECK(process->relations == NULL);
+    scheduler_remove(&node->scheduler, process);
+}
+
+struct process *node_find(const struct node *node, struct pid pid)
+{
+    if (pid.node != node->name || pid.creation != node->creation) {
+        return NULL;
+    }
+    return scheduler_find(&node->scheduler, pid.id, pid.serial);
+}
+
+/* The layout of the BEAM's own: 18 + 32 + 32 bits. */
+struct ref node_make_ref(struct node *node)
+{
+    uint64_t n = node->next_ref++;
+
+    return (struct ref){
+        .node = node->name,
+        .creation = node->creation,
+        .len = 3,
+        .words = {(uint32_t)n & ((1u << REF_LOW_BITS) - 1),
+                  (uint32_t)(n >> REF_LOW_BITS),
+                  (uint32_t)(n >> (REF_LOW_BITS + 32))}};
+}
+
+/* --- one outgoing message */
+
+struct buf *node_scratch(struct node *node)
+{
+    block_unref(node->scratch_block);
+    node->scratch_block = NULL;
+    buf_clear(&node->scratch);
+    return &node->scratch;
+}
+
+struct payload node_scratch_payload(struct node *node)
+{
+    struct buf *buf = &node->scratch;
+
+    if (buf_size(buf) > CHANNEL_FRAGMENT_BYTES) {
+        node->scratch_block = block_from_buf(buf);
+        if (node->scratch_block != NULL) {
+            return (struct payload){.bytes = node->scratch_block->bytes,
+                                    .size = node->scratch_block->size,
+                                    .block = node->scratch_block};
+        }
+    }
+    return (struct payload){.bytes = buf_data(buf), .size = buf_size(buf)};
+}
+
+/* --- what the scheduler hands up */
+
+static void on_signal(void *owner, struct scheduler *scheduler,
+                      const struct signal *signal)
+{
+    (void)scheduler;
+    route_local(owner, signal);
+}
+
+/* A full mailbox is told to callers; the rest is a dead letter, unless somebody
+ * knows where the process went. */
+static void on_undelivered(void *owner, struct scheduler *scheduler,
+                           const struct signal *signal, int reason)
+{
+    struct node *node = owner;
+    struct gen_message message;
+
+    (void)scheduler;
+    if (signal->kind != SIGNAL_MESSAGE) {
+        return;
+    }
+    if (reason == CNODE_NOPROC) {
+        if (node->forward == NULL ||
+            !node->forward(node->forward_owner, signal)) {
+            METRIC_INC(dead_letters);
+        }
+        return;
+    }
+    gen_parse(signal->term, &message);
+    if (message.kind == GEN_CALL) {
+        (void)gen_reply(node, NULL, &message.from, "{error, overloaded}");
+    } else {
+        METRIC_INC(dead_letters);
+    }
+}

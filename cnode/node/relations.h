@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What ties a process to others. Allocated when the first tie is made, freed
+ * with the last, so that an idle worker pays one pointer.
+ */
+#ifndef CNODE_NODE_RELATIONS_H
+#define CNODE_NODE_RELATIONS_H
+
+#include "base/list.h"
+#include "runtime/process.h"
+
+struct node;
+
+struct relations {
+    struct list watchers; /* struct monitor.in_target: who watches us */
+    struct list watching; /* struct monitor.in_watcher: whom we watch */
+    struct list links;    /* struct link.in_local */
+    uint32_t link_count;
+};
+
+struct relations *relations_of(struct node *node, struct process *process);
+/* Frees them when all lists are empty. */
+void relations_trim(struct node *node, struct process *process);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See route.h. In: a control message becomes a signal for a local process and is
+ * dispatched at once. Out: a signal for another node is written on its channel,
+ * one for this node is queued.
+ */
+#include "node/route.h"
+
+#include <cnode/error.h>
+
+#include "base/metric.h"
+#include "node/gen.h"
+#include "node/node.h"
+#include "term/validate.h"
+
+/* --- out */
+
+static int send_local(struct node *node, struct pid from,
+                      const struct dest *dest, struct payload message)
+{
+    struct signal signal = {.kind = SIGNAL_MESSAGE,
+                            .from = from,
+                            .to = dest->pid,
+                            .term = term_at(message.bytes, message.size)};
+
+    if (dest->kind == DEST_NAME) {
+        struct process *process = names_receiver(&node->names, dest->name);
+
+        if (process == NULL) {
+            METRIC_INC(dead_letters);
+            return 0;
+        }
+        signal.to = node_pid(node, process);
+    } else if (dest->kind == DEST_ALIAS ||
+               signal.to.creation != node->creation) {
+        METRIC_INC(dead_letters);
+        return 0;
+    }
+    return scheduler_deliver(&node->scheduler, &signal);
+}
+
+static int send_remote(struct peer *peer, struct pid from,
+                       const struct dest *dest, struct payload message)
+{
+    struct channel *channel;
+    struct buf *buf;
+
+    if (peer_is_congested(peer)) {
+        METRIC_INC(sends_dropped);
+        return CNODE_OVERLOADED;
+    }
+    channel = peer_channel(peer);
+    buf = channel_begin(channel);
+    switch (dest->kind) {
+    case DEST_PID:
+        control_put_send(buf, channel->flags, from, dest->pid);
+        break;
+    case DEST_NAME:
+        control_put_reg_send(buf, from, dest->name);
+        break;
+    case DEST_ALIAS:
+        control_put_alias_send(buf, channel->flags, from, dest->alias);
+        break;
+    }
+    return channel_end(channel, from, message);
+}
+
+int route_send(struct node *node, struct pid from, const struct dest *dest,
+               struct payload message)
+{
+    struct peer *peer;
+
+    if (dest->node == node->name) {
+        return send_local(node, from, dest, message);
+    }
+    peer = peers_connect(&node->peers, dest->node);
+    if (peer == NULL) {
+        METRIC_INC(dead_letters);
+        return CNODE_NOCONN;
+    }
+    if (!peer_is_up(peer)) {
+        return peer_send_later(peer, from, dest, message);
+    }
+    return send_remote(peer, from, dest, message);
+}
+
+/* The identifiers of a signal as terms, which is how control_put_* that echo a
+ * peer's own bytes want them. */
+struct idents {
+    struct buf buf;
+    struct cnode_term watched, to, ref;
+};
+
+static void idents_put(struct idents *ids, struct node *node,
+                       const struct signal *signal)
+{
+    size_t to, ref, end;
+
+    ids->buf = node->idents;
+    buf_clear(&ids->buf);
+    if (signal->name != ATOM_NONE) {
+        term_put_atom(&ids->buf, signal->name);
+    } else {
+        term_put_pid(&ids->buf, signal->from);
+    }
+    to = buf_size(&ids->buf);
+    term_put_pid(&ids->buf, signal->to);
+    ref = buf_size(&ids->buf);
+    if (signal->ref.len > 0) {
+        term_put_ref(&ids->buf, &signal->ref);
+    }
+    end = buf_size(&ids->buf);
+    ids->watched = term_at(buf_data(&ids->buf), to);
+    ids->to = term_at(buf_data(&ids->buf) + to, ref - to);
+    ids->ref = term_at(buf_data(&ids->buf) + ref, end - ref);
+    node->idents = ids->buf;
+}
+
+static struct payload reason_payload(bool follows, struct cnode_term reason)
+{
+    return follows ? (struct payload){.bytes = reason.at,
+                                      .size = cnode_term_size(reason)}
+                   : (struct payload){0};
+}
+
+/* Writes the control tuple; true when the signal's term follows as payload. */
+static bool put_signal(struct node *node, struct channel *channel,
+                       struct buf *buf, const struct signal *s)
+{
+    struct idents ids;
+
+    switch (s->kind) {
+    case SIGNAL_LINK:
+        control_put_link(buf, s->from, s->to);
+        return false;
+    case SIGNAL_UNLINK:
+        control_put_unlink(buf, s->id, s->from, s->to);
+        return false;
+    case SIGNAL_MONITOR:
+        control_put_monitor(buf, s->from, s->to, s->name, &s->ref);
+        return false;
+    case SIGNAL_DEMONITOR:
+        control_put_demonitor(buf, s->from, s->to, s->name, &s->ref);
+        return false;
+    default:
+        break;
+    }
+    idents_put(&ids, node, s);
+    switch (s->kind) {
+    case SIGNAL_UNLINK_ACK:
+        control_put_unlink_ack(buf, s->id, s->from, ids.to);
+        return false;
+    case SIGNAL_EXIT:
+        return control_put_exit(buf, channel->flags, s->from, ids.to, s->term);
+    case SIGNAL_EXIT2:
+        return control_put_exit2(buf, channel->flags, s->from, ids.to,
+                                 s->term);
+    case SIGNAL_DOWN:
+        return control_put_monitor_exit(buf, channel->flags, ids.watched,
+                                        ids.to, ids.ref, s->term);
+    default:
+        CHECK(s->kind == SIGNAL_DOWN); /* messages go through route_send */
+        return false;
+    }
+}
+
+static bool dials(enum signal_kind kind)
+{
+    return kind == SIGNAL_MONITOR || kind == SIGNAL_LINK ||
+           kind == SIGNAL_EXIT2;
+}
+
+int route_signal(struct node *node, const struct signal *signal, atom_t where)
+{
+    struct channel *channel;
+    struct peer *peer;
+    struct buf *buf;
+    bool follows;
+
+    if (where == node->name) {
+        return scheduler_deliver(&node->scheduler, signal);
+    }
+    peer = dials(signal->kind) ? peers_connect(&node->peers, where)
+                               : peers_find(&node->peers, where);
+    if (peer == NULL) {
+        return CNODE_NOCONN;
+    }
+    if (!peer_is_up(peer)) {
+        return dials(signal->kind) ? peer_signal_later(peer, signal)
+                                   : CNODE_NOCONN;
+    }
+    channel = peer_channel(peer);
+    buf = channel_begin(channel);
+    follows = put_signal(node, channel, buf, signal);
+    return channel_end(channel, signal->from,
+                       reason_payload(follows, signal->term));
+}
+
+/* --- in */
+
+/* Both ends of a signal: `from` must be of the peer, `to` is ours or gone. */
+static bool read_ends(const struct peer *peer, const struct control *control,
+                      struct signal *signal)
+{
+    if (!term_get_pid(control->from, &signal->from) ||
+        signal->from.node != peer->name) {
+        METRIC_INC(signals_dropped); /* speaks for a third node */
+        return false;
+    }
+    if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
+        signal->name = term_atom(control->to);
+        return true;
+    }
+    return term_get_pid(control->to, &signal->to);
+}
+
+static void receive_message(struct node *node, const struct control *control)
+{
+    struct signal signal = {.kind = SIGNAL_MESSAGE, .term = control->payload};
+    struct process *process;
+
+    if (!term_is_none(control->from)) {
+        (void)term_get_pid(control->from, &signal.from);
+    }
+    switch (control->kind) {
+    case CONTROL_SEND:
+        if (term_get_pid(control->to, &signal.to) &&
+            signal.to.node == node->name &&
+            signal.to.creation == node->creation) {
+            scheduler_dispatch(&node->scheduler, &signal);
+            return;
+        }
+        break;
+    case CONTROL_REG_SEND:
+        process = names_receiver(&node->names, term_atom(control->to));
+        if (process != NULL) {
+            signal.to = node_pid(node, process);
+            scheduler_dispatch(&node->scheduler, &signal);
+            return;
+        }
+        break;
+    default: /* no process of ours has an alias yet */
+        break;
+    }
+    METRIC_INC(dead_letters);
+}
+
+static void refuse_monitor(struct peer *peer, const struct control *control)
+{
+    struct channel *channel = peer_channel(peer);
+    struct cnode_term noproc = atom_term(A_noproc);
+    bool follows = control_put_monitor_exit(
+        channel_begin(channel), channel->flags, control->to, control->from,
+        control->ref, noproc);
+
+    (void)channel_end(channel, PID_NONE, reason_payload(follows, noproc));
+}
+
+static void receive_signal(struct node *node, struct peer *peer,
+                           enum signal_kind kind,
+                           const struct control *control)
+{
+    struct signal signal = {
+        .kind = kind, .id = control->id, .term = control->reason};
+    struct process *named;
+
+    if (!read_ends(peer, control, &signal)) {
+        return;
+    }
+    if (!term_is_none(control->ref) &&
+        (!term_get_ref(control->ref, &signal.ref) ||
+         signal.ref.node != peer->name)) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
+    if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
+        if (signal.name == ATOM_NONE && kind == SIGNAL_MONITOR) {
+            refuse_monitor(peer, control); /* a name we do not even know */
+            return;
+        }
+        named = names_whereis(&node->names, signal.name);
+        signal.to = named != NULL ? node_pid(node, named) : PID_NONE;
+    }
+    scheduler_dispatch(&node->scheduler, &signal);
+}
+
+/* The watcher is ours: `to`; the watched is the peer's, a pid or a name. */
+static void receive_down(struct node *node, struct peer *peer,
+                         const struct control *control)
+{
+    struct signal signal = {.kind = SIGNAL_DOWN,
+                            .from = {.node = peer->name},
+                            .term = control->reason};
+
+    if (!term_get_pid(control->to, &signal.to) ||
+        !term_get_ref(control->ref, &signal.ref) ||
+        signal.ref.node != node->name) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
+    scheduler_dispatch(&node->scheduler, &signal);
+}
+
+static void refuse_spawn(struct peer *peer, const struct control *control)
+{
+    struct channel *channel = peer_channel(peer);
+
+    control_put_spawn_reply(channel_begin(channel), control->ref,
+                            control->from, 0, PID_NONE, A_notsup);
+    (void)channel_end(channel, PID_NONE, (struct payload){0});
+}
+
+static const enum signal_kind signal_of[CONTROL_KIND_COUNT] = {
+    [CONTROL_LINK] = SIGNAL_LINK,
+    [CONTROL_EXIT] = SIGNAL_EXIT,
+    [CONTROL_EXIT2] = SIGNAL_EXIT2,
+    [CONTROL_UNLINK_OLD] = SIGNAL_UNLINK,
+    [CONTROL_UNLINK] = SIGNAL_UNLINK,
+    [CONTROL_UNLINK_ACK] = SIGNAL_UNLINK_ACK,
+    [CONTROL_MONITOR] = SIGNAL_MONITOR,
+    [CONTROL_DEMONITOR] = SIGNAL_DEMONITOR,
+};
+
+void route_control(struct node *node, struct peer *peer,
+                   const struct control *control)
+{
+    METRIC_INC(signals_in);
+    switch (control->kind) {
+    case CONTROL_SEND:
+    case CONTROL_REG_SEND:
+    case CONTROL_ALIAS_SEND:
+        receive_message(node, control);
+        return;
+    case CONTROL_MONITOR_EXIT:
+        receive_down(node, peer, control);
+        return;
+    case CONTROL_SPAWN_REQUEST:
+        refuse_spawn(peer, control);
+        return;
+    case CONTROL_GROUP_LEADER:
+    case CONTROL_SPAWN_REPLY:
+        METRIC_INC(signals_dropped);
+        return;
+    default:
+        receive_signal(node, peer, signal_of[control->kind], control);
+        return;
+    }
+}
+
+/* The first element of {'$gen_call', From, Request} may be read although the
+ * whole was over a limit. */
+void route_over_limit(struct node *node, struct peer *peer,
+                      const struct control *control, const uint8_t *start,
+                      size_t size)
+{
+    const uint8_t *at = start + 2;
+    struct cnode_term tag, from[2];
+    struct gen_from caller;
+    size_t tag_size, from_size;
+
+    (void)peer;
+    METRIC_INC(messages_over_limit);
+    if (!control->has_payload || size < 2 || start[0] != 104 ||
+        start[1] != 3 ||
+        term_validate(at, size - 2, 1, &tag_size) != 0 ||
+        term_validate(at + tag_size, size - 2 - tag_size, 16, &from_size) !=
+            0) {
+        return;
+    }
+    tag = term_at(at, tag_size);
+    if (term_is_atom(tag, A_gen_call) &&
+        term_get_tuple(term_at(at + tag_size, from_size), 2, from) &&
+        cnode_type(from[0]) == CNODE_TYPE_PID) {
+        caller = (struct gen_from){.pid = from[0], .tag = from[1]};
+        (void)gen_reply(node, NULL, &caller, "{error, too_large}");
+    }
+}
+
+/* --- signals for local processes */
+
+static void exit_signal(struct node *node, struct process *process,
+                        const struct signal *signal)
+{
+    bool kills = signal->kind == SIGNAL_EXIT2 &&
+                 term_is_atom(signal->term, A_kill);
+    struct signal message = {.kind = SIGNAL_MESSAGE,
+                             .to = signal->to,
+                             .from = signal->from};
+    struct buf buf;
+
+    if (kills) {
+        process->class->exit(process, atom_term(A_killed));
+        return;
+    }
+    if ((process->flags & PROCESS_TRAP_EXIT) == 0) {
+        if (!term_is_atom(signal->term, A_normal)) {
+            process->class->exit(process, signal->term);
+        }
+        return;
+    }
+    buf_init(&buf, 0);
+    term_format(&buf, "{'EXIT', ~p, ~t}", signal->from, signal->term);
+    if (buf_error(&buf) == 0) {
+        message.term = term_at(buf_data(&buf), buf_size(&buf));
+        scheduler_become_message(&node->scheduler, &message);
+    }
+    buf_fini(&buf);
+}
+
+void route_local(struct node *node, const struct signal *signal)
+{
+    struct process *process = node_find(node, signal->to);
+
+    switch (signal->kind) {
+    case SIGNAL_LINK:
+        link_on_link(node, process, signal);
+        return;
+    case SIGNAL_UNLINK:
+        link_on_unlink(node, process, signal);
+        return;
+    case SIGNAL_UNLINK_ACK:
+        link_on_unlink_ack(node, process, signal);
+        return;
+    case SIGNAL_MONITOR:
+        if (process == NULL && signal->name != ATOM_NONE &&
+            signal->from.node == node->name) {
+            process = names_whereis(&node->names, signal->name);
+        }
+        monitor_on_monitor(node, process, signal);
+        return;
+    case SIGNAL_DEMONITOR:
+        monitor_on_demonitor(node, signal);
+        return;
+    case SIGNAL_DOWN:
+        monitor_on_down(node, signal);
+        return;
+    case SIGNAL_EXIT:
+        if (link_on_exit(node, process, signal)) {
+            exit_signal(node, process, signal);
+        }
+        return;
+    case SIGNAL_EXIT2:
+        if (process != NULL) {
+            exit_signal(node, process, signal);
+        }
+        return;
+    case SIGNAL_MESSAGE:
+        break; /* the scheduler delivers those itself */
+    }
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See scheduler.h. One turn: what others posted, what callbacks sent, then the
+ * run queue, each within the budget. A signal reaches its process by
+ * deliver_message() on every path.
+ */
+#include "runtime/scheduler.h"
+
+#include <cnode/error.h>
+
+#include "base/mem.h"
+#include "base/metric.h"
+
+static bool turn(void *owner)
+{
+    return scheduler_turn(owner);
+}
+
+int scheduler_init(struct scheduler *scheduler, uint32_t index,
+                   const struct scheduler_events *events, void *owner)
+{
+    int rc = loop_init(&scheduler->loop, turn, scheduler);
+
+    if (rc != 0) {
+        return rc;
+    }
+    scheduler->index = index;
+    scheduler->run_queue = (struct run_queue){0};
+    scheduler->outbox = (struct mailbox){0};
+    scheduler->dispatching = false;
+    scheduler->watch = (struct watch){0};
+    scheduler->events = events;
+    scheduler->owner = owner;
+    scheduler->messages = 0;
+    atomic_init(&scheduler->door, NULL);
+    atomic_init(&scheduler->door_count, 0);
+    process_table_init(&scheduler->table, index);
+    return 0;
+}
+
+static void door_open(struct scheduler *scheduler);
+
+void scheduler_fini(struct scheduler *scheduler)
+{
+    door_open(scheduler);
+    mailbox_clear(&scheduler->outbox);
+    process_table_fini(&scheduler->table);
+    loop_fini(&scheduler->loop);
+}
+
+void scheduler_run(struct scheduler *scheduler)
+{
+    loop_run(&scheduler->loop);
+}
+
+void scheduler_stop(struct scheduler *scheduler)
+{
+    loop_stop(&scheduler->loop);
+}
+
+int scheduler_add(struct scheduler *scheduler, struct process *process,
+                  const struct process_class *class)
+{
+    process->class = class;
+    process->relations = NULL;
+    process->mailbox = (struct mailbox){0};
+    process->flags = 0;
+    process->run_next = NULL;
+    return process_table_add(&scheduler->table, process);
+}
+
+void scheduler_remove(struct scheduler *scheduler, struct process *process)
+{
+    struct signal *signal;
+
+    run_queue_remove(&scheduler->run_queue, process);
+    process_table_remove(&scheduler->table, process);
+    process->flags |= PROCESS_DEAD;
+    while ((signal = mailbox_pop(&process->mailbox)) != NULL) {
+        scheduler->events->undelivered(scheduler->owner, scheduler, signal,
+                                       CNODE_NOPROC);
+        signal_free(signal);
+    }
+}
+
+/* --- delivery */
+
+static void run_message(struct scheduler *scheduler, struct process *process,
+                        const struct signal *signal)
+{
+    scheduler->messages++;
+    watch_begin(&scheduler->watch, process->class->name, process->slot,
+                process->serial);
+    process->class->message(process, signal); /* may free the process */
+    watch_end(&scheduler->watch);
+}
+
+static int enqueue(struct scheduler *scheduler, struct process *process,
+                   const struct signal *signal)
+{
+    struct signal *copy;
+
+    if (process->mailbox_limit != 0 &&
+        process->mailbox.count >= process->mailbox_limit) {
+        METRIC_INC(mailbox_overflow);
+        return CNODE_OVERLOADED;
+    }
+    copy = signal_copy(signal);
+    if (copy == NULL) {
+        return CNODE_NOMEM;
+    }
+    mailbox_push(&process->mailbox, copy);
+    if ((process->flags & PROCESS_HELD) == 0) {
+        run_queue_push(&scheduler->run_queue, process);
+    }
+    return 0;
+}
+
+static int deliver_message(struct scheduler *scheduler,
+                           const struct signal *signal)
+{
+    struct process *process =
+        scheduler_find(scheduler, signal->to.id, signal->to.serial);
+
+    if (process == NULL) {
+        return CNODE_NOPROC;
+    }
+    if (!mailbox_is_empty(&process->mailbox) ||
+        (process->flags & PROCESS_HELD) != 0) {
+        return enqueue(scheduler, process, signal);
+    }
+    run_message(scheduler, process, signal);
+    return 0;
+}
+
+void scheduler_become_message(struct scheduler *scheduler,
+                              const struct signal *message)
+{
+    int rc;
+
+    CHECK(scheduler->dispatching);
+    rc = deliver_message(scheduler, message);
+    if (rc != 0) {
+        scheduler->events->undelivered(scheduler->owner, scheduler, message,
+                                       rc);
+    }
+}
+
+/* What the signal causes goes to the outbox meanwhile. */
+static void act(struct scheduler *scheduler, const struct signal *signal)
+{
+    CHECK(!scheduler->dispatching);
+    scheduler->dispatching = true;
+    if (signal->kind == SIGNAL_MESSAGE) {
+        scheduler_become_message(scheduler, signal);
+    } else {
+        scheduler->events->signal(scheduler->owner, scheduler, signal);
+    }
+    scheduler->dispatching = false;
+}
+
+int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal)
+{
+    struct signal *copy = signal_copy(signal);
+
+    if (copy == NULL) {
+        return CNODE_NOMEM;
+    }
+    mailbox_push(&scheduler->outbox, copy);
+    scheduler->loop.has_more = true; /* the next poll must not sleep */
+    return 0;
+}
+
+/* What callbacks and other schedulers sent. */
+static unsigned run_outbox(struct scheduler *scheduler, unsigned budget)
+{
+    unsigned done = 0;
+    struct signal *signal;
+
+    while (done < budget &&
+           (signal = mailbox_pop(&scheduler->outbox)) != NULL) {
+        done++;
+        act(scheduler, signal);
+        signal_free(signal);
+    }
+    return done;
+}
+
+void scheduler_dispatch(struct scheduler *scheduler,
+                        const struct signal *signal)
+{
+    if (!mailbox_is_empty(&scheduler->outbox)) {
+        run_outbox(scheduler, SCHEDULER_PROCESS_BUDGET);
+    }
+    if (!mailbox_is_empty(&scheduler->outbox)) {
+        int rc = scheduler_deliver(scheduler, signal);
+
+        if (rc != 0) {
+            scheduler->events->undelivered(scheduler->owner, scheduler, signal,
+                                           rc);
+        }
+        return;
+    }
+    act(scheduler, signal);
+}
+
+/* --- the door: a stack of signals, newest first, taken whole by the owner */
+
+int scheduler_post(struct scheduler *scheduler, struct signal *signal)
+{
+    struct signal *head;
+
+    /* relaxed: an approximate bound is enough. */
+    if (atomic_load_explicit(&scheduler->door_count, memory_order_relaxed) >=
+        SCHEDULER_DOOR_LIMIT) {
+        return CNODE_OVERLOADED;
+    }
+    atomic_fetch_add_explicit(&scheduler->door_count, 1,
+                              memory_order_relaxed);
+    head = atomic_load_explicit(&scheduler->door, memory_order_relaxed);
+    do {
+        signal->next = head;
+        /* release: the owner sees the signal's bytes once it sees the head. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &scheduler->door, &head, signal, memory_order_release,
+        memory_order_relaxed));
+    if (head == NULL) {
+        loop_wake(&scheduler->loop); /* the first one wakes; others ride along */
+    }
+    return 0;
+}
+
+/* Moves what waits at the door behind the outbox, oldest first. */
+static void door_open(struct scheduler *scheduler)
+{
+    struct signal *newest, *oldest = NULL;
+    uint32_t count = 0;
+
+    if (atomic_load_explicit(&scheduler->door, memory_order_relaxed) == NULL) {
+        return;
+    }
+    /* acquire: pairs with the release in scheduler_post. */
+    newest = atomic_exchange_explicit(&scheduler->door, NULL,
+                                      memory_order_acquire);
+    while (newest != NULL) {
+        struct signal *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+        count++;
+    }
+    atomic_fetch_sub_explicit(&scheduler->door_count, count,
+                              memory_order_relaxed);
+    while (oldest != NULL) {
+        struct signal *next = oldest->next;
+
+        mailbox_push(&scheduler->outbox, oldest);
+        oldest = next;
+    }
+}
+
+/* --- turns */
+
+static unsigned run_mailbox(struct scheduler *scheduler,
+                            struct process *process, unsigned budget)
+{
+    uint32_t slot = process->slot;
+    uint32_t serial = process->serial;
+    unsigned done = 0;
+
+    while (done < budget) {
+        struct signal *signal = mailbox_pop(&process->mailbox);
+
+        if (signal == NULL) {
+            return done;
+        }
+        scheduler->dispatching = true;
+        run_message(scheduler, process, signal);
+        scheduler->dispatching = false;
+        signal_free(signal);
+        done++;
+        process = scheduler_find(scheduler, slot, serial);
+        if (process == NULL || (process->flags & PROCESS_HELD) != 0) {
+            return done;
+        }
+    }
+    if (!mailbox_is_empty(&process->mailbox)) {
+        run_queue_push(&scheduler->run_queue, process);
+    }
+    return done;
+}
+
+bool scheduler_turn(struct scheduler *scheduler)
+{
+    unsigned budget = SCHEDULER_TURN_BUDGET;
+
+    door_open(scheduler);
+    while (budget > 0) {
+        unsigned done = run_outbox(scheduler, budget);
+        struct process *process;
+
+        budget -= done;
+        if (budget == 0) {
+            break;
+        }
+        process = run_queue_pop(&scheduler->run_queue);
+        if (process == NULL) {
+            if (done == 0) {
+                break;
+            }
+            continue;
+        }
+        done = run_mailbox(scheduler, process,
+                           budget < SCHEDULER_PROCESS_BUDGET
+                               ? budget
+                               : SCHEDULER_PROCESS_BUDGET);
+        budget -= done;
+    }
+    return !mailbox_is_empty(&scheduler->outbox) ||
+           scheduler->run_queue.head != NULL;
+}
+
+void scheduler_resume(struct scheduler *scheduler, struct process *process)
+{
+    process->flags &= ~(uint32_t)PROCESS_HELD;
+    if (!mailbox_is_empty(&process->mailbox)) {
+        run_queue_push(&scheduler->run_queue, process);
+    }
+}

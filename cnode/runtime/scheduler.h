@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread, one loop, and the processes that live there. Schedulers share
+ * nothing; they meet at one door, scheduler_post().
+ *
+ * Delivery: a signal that comes off a channel at the top level of a turn, for an
+ * idle process of this scheduler, runs at once on the bytes of the read buffer.
+ * Everything a callback causes is copied and queued, and acted on when it has
+ * returned, in order: no recursion, order between two processes never broken.
+ */
+#ifndef CNODE_RUNTIME_SCHEDULER_H
+#define CNODE_RUNTIME_SCHEDULER_H
+
+#include "base/loop.h"
+#include "runtime/process_table.h"
+#include "runtime/run_queue.h"
+#include "runtime/watchdog.h"
+
+enum {
+    SCHEDULER_TURN_BUDGET = 4000, /* messages of the queues in one turn */
+    SCHEDULER_PROCESS_BUDGET = 200, /* messages of one process in a row */
+    SCHEDULER_DOOR_LIMIT = 1000000, /* signals waiting at the door */
+};
+
+struct scheduler;
+
+struct scheduler_events {
+    /* Any signal but a message, for a process of this scheduler that may or may
+     * not be there any more. At the top level. */
+    void (*signal)(void *owner, struct scheduler *scheduler,
+                   const struct signal *signal);
+    /* A message that reached nobody: CNODE_NOPROC, CNODE_OVERLOADED (mailbox
+     * full) or CNODE_NOMEM. */
+    void (*undelivered)(void *owner, struct scheduler *scheduler,
+                        const struct signal *signal, int reason);
+};
+
+struct scheduler {
+    struct loop loop;
+    uint32_t index;
+    struct process_table table;
+    struct run_queue run_queue;
+    struct mailbox outbox;   /* what callbacks sent to local processes */
+    bool dispatching;        /* a signal is being acted on */
+    struct watch watch;
+    const struct scheduler_events *events;
+    void *owner;
+    uint64_t messages; /* handled, ever */
+
+    _Atomic(struct signal *) door; /* newest first; see scheduler_post */
+    _Atomic uint32_t door_count;
+};
+
+MUST_USE int scheduler_init(struct scheduler *scheduler, uint32_t index,
+                            const struct scheduler_events *events,
+                            void *owner);
+void scheduler_fini(struct scheduler *scheduler);
+
+/* Runs turns until scheduler_stop(). */
+void scheduler_run(struct scheduler *scheduler);
+void scheduler_stop(struct scheduler *scheduler); /* owner thread */
+
+/* Gives the process a pid of this scheduler. CNODE_LIMIT. */
+MUST_USE int scheduler_add(struct scheduler *scheduler,
+                           struct process *process,
+                           const struct process_class *class);
+/* Takes it out: no signal reaches it any more, waiting messages are counted as
+ * dead letters. The memory stays the caller's. */
+void scheduler_remove(struct scheduler *scheduler, struct process *process);
+
+static inline struct process *scheduler_find(const struct scheduler *scheduler,
+                                             uint32_t slot, uint32_t serial)
+{
+    return process_table_get(&scheduler->table, slot, serial);
+}
+
+/* A signal for a process of this scheduler, from its own thread: copied and
+ * queued, acted on in this turn or the next. 0 or CNODE_NOMEM. */
+int scheduler_deliver(struct scheduler *scheduler,
+                      const struct signal *signal);
+
+/* The same from the top level of a turn (a channel hands up what it read): acts
+ * at once on the caller's bytes when nothing older waits. */
+void scheduler_dispatch(struct scheduler *scheduler,
+                        const struct signal *signal);
+
+/* For events->signal only, as its last step: the signal turns out to be a message
+ * ('EXIT', 'DOWN'), which takes its place in the order. */
+void scheduler_become_message(struct scheduler *scheduler,
+                              const struct signal *message);
+
+/* Takes a heap signal; any thread. 0, or CNODE_OVERLOADED (the caller keeps the
+ * signal). */
+MUST_USE int scheduler_post(struct scheduler *scheduler,
+                            struct signal *signal);
+
+/* PROCESS_HELD off: its messages run in order from the next turn on. */
+void scheduler_resume(struct scheduler *scheduler, struct process *process);
+
+/* One slice of work; true: there is more. Called by the loop each turn. */
+bool scheduler_turn(struct scheduler *scheduler);
+
+#endif

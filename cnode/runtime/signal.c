@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signals on the heap: header and term bytes in one allocation.
+ */
+#include "runtime/signal.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "runtime/mailbox.h"
+
+struct signal *signal_copy(const struct signal *signal)
+{
+    size_t bytes = 0;
+    struct signal *copy;
+
+    if (!term_is_none(signal->term)) {
+        bytes = cnode_term_size(signal->term);
+    }
+    copy = mem_try(sizeof(*copy) + bytes);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *signal;
+    copy->next = NULL;
+    if (bytes > 0) {
+        memcpy(copy + 1, signal->term.at, bytes);
+        copy->term = term_at(copy + 1, bytes);
+    }
+    return copy;
+}
+
+void signal_free(struct signal *signal)
+{
+    mem_free(signal);
+}
+
+uint32_t mailbox_clear(struct mailbox *box)
+{
+    struct signal *signal;
+    uint32_t count = 0;
+
+    while ((signal = mailbox_pop(box)) != NULL) {
+        signal_free(signal);
+        count++;
+    }
+    return count;
+}

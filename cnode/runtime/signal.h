@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one process does to another: messages, exits, links, monitors. A signal
+ * is built on the stack as a view and either acted on at once, or copied to the
+ * heap with its terms behind it, to wait in a queue or to cross to another
+ * scheduler.
+ */
+#ifndef CNODE_RUNTIME_SIGNAL_H
+#define CNODE_RUNTIME_SIGNAL_H
+
+#include "term/view.h"
+
+enum signal_kind {
+    SIGNAL_MESSAGE,   /* term: the message */
+    SIGNAL_EXIT,      /* a linked process ended; term: reason */
+    SIGNAL_EXIT2,     /* exit/2; term: reason */
+    SIGNAL_LINK,
+    SIGNAL_UNLINK,    /* id; 0: the old kind that wants no acknowledgement */
+    SIGNAL_UNLINK_ACK, /* id */
+    SIGNAL_MONITOR,   /* ref; name: monitored by that name */
+    SIGNAL_DEMONITOR, /* ref */
+    SIGNAL_DOWN,      /* ref; term: reason */
+};
+
+struct signal {
+    struct signal *next;
+    enum signal_kind kind;
+    atom_t name;
+    struct pid to;   /* a local process */
+    struct pid from; /* PID_NONE when unknown */
+    struct ref ref;
+    uint64_t id;
+    struct cnode_term term;
+};
+
+/* A copy on the heap with the term's bytes behind it. NULL when out of memory
+ * (the size came from a peer). */
+MUST_USE struct signal *signal_copy(const struct signal *signal);
+void signal_free(struct signal *signal);
+
+#endif
