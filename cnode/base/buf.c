@@ -48,7 +48,7 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
         return NULL;
     }
     if (buf->data == NULL || buf->cap - buf->len < n) {
-        if (buf->head > 0 && buf->head >= size && buf->cap - size >= n) {
+        if (buf->data != NULL && buf->head >= size && buf->cap - size >= n) {
             memmove(buf->data, buf->data + buf->head, size);
             buf->head = 0;
             buf->len = size;

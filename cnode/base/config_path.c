@@ -229,7 +229,7 @@ static bool is_key(const char *p, const char *key)
     }
     is_same = p == end - 1 && buf_error(&text) == 0 &&
               buf_size(&text) == key_len &&
-              memcmp(buf_data(&text), key, key_len) == 0;
+              (key_len == 0 || memcmp(buf_data(&text), key, key_len) == 0);
     buf_fini(&text);
     return is_same;
 }

@@ -105,7 +105,7 @@ void timer_stop(struct wheel *wheel, struct timer *timer)
     wheel->count--;
     /* An empty ring is a head, of a slot or of the list that is running now */
     if (list_is_empty(next) && next >= first &&
-        next < first + WHEEL_LEVELS * WHEEL_SLOTS) {
+        next < first + (size_t)WHEEL_LEVELS * WHEEL_SLOTS) {
         unsigned index = (unsigned)(next - first);
         wheel->occupied[index / WHEEL_SLOTS] &=
             ~(UINT64_C(1) << (index % WHEEL_SLOTS));

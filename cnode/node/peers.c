@@ -49,7 +49,6 @@ static void on_lookup(void *owner, int rc, const struct sockaddr *address);
 static const struct conn_events conn_events;
 
 static struct attempt *attempt_new(struct peers *peers, struct peer *peer);
-static void peer_goes_down(struct peer *peer, int reason);
 static void peer_dial_failed(struct peer *peer, int reason);
 
 /* --- table */
@@ -154,7 +153,6 @@ static void report(struct peers *peers, const struct attempt *attempt, int rc)
     struct report *slot = &peers->reports[who % REPORTS];
     uint64_t now = node_loop(peers->node)->now_ms;
 
-    METRIC_INC(handshakes_failed);
     if (slot->who == who && now < slot->until_ms) {
         return;
     }
@@ -329,7 +327,6 @@ static void on_incoming(void *owner, uv_stream_t *server)
         mem_free(attempt);
         return;
     }
-    METRIC_INC(connections_accepted);
     if (peers->node->creation == 0 || peers->is_closing ||
         peers->attempt_count > limits.connections ||
         peers->greeting_count >= limits.handshakes) {
@@ -411,7 +408,7 @@ static void on_replace(void *owner, struct conn *conn)
         peers_find(attempt->peers, atom_find(name, strlen(name)));
 
     if (peer_is_up(peer)) {
-        peer_goes_down(peer, CNODE_CLOSED);
+        peers_detach(peer, CNODE_CLOSED);
     }
 }
 
@@ -439,26 +436,21 @@ static void end_greeting(struct attempt *attempt)
 
 static void send_waiting(struct peer *peer);
 
-static void on_up(void *owner, struct conn *conn)
+struct peer *peers_attach(struct peers *peers, const char *name,
+                          const struct peer_link *link)
 {
-    struct attempt *attempt = owner;
-    struct peers *peers = attempt->peers;
     struct node *node = peers->node;
-    const char *name = conn_peer_name(conn);
     atom_t atom = atom_intern(name, strlen(name));
     struct peer *peer;
 
-    end_greeting(attempt);
     if (atom == ATOM_NONE) {
-        conn_close(conn, CNODE_LIMIT);
-        return;
+        return NULL;
     }
     peer = find_or_add(peers, atom);
-    if (peer->state == PEER_UP) { /* a third connection came first */
-        conn_close(conn, CNODE_EXISTS);
-        return;
+    if (peer->state == PEER_UP) {
+        return NULL;
     }
-    if (peer->dial != NULL && peer->dial != attempt) {
+    if (peer->dial != NULL && peer->dial != link->owner) {
         peer->dial->peer = NULL;
         conn_close(peer->dial->conn, CNODE_CANCELED);
     }
@@ -466,20 +458,49 @@ static void on_up(void *owner, struct conn *conn)
         epmd_lookup_cancel(peer->lookup);
     }
     loop_timer_stop(node_loop(node), &peer->redial);
-    METRIC_INC(handshakes_ok);
     peer->dial = NULL;
-    peer->up = attempt;
-    attempt->peer = peer;
+    peer->link = *link;
     peer->state = PEER_UP;
     peer->failures = 0;
-    peer->creation = conn_peer_creation(conn);
-    peer->is_hidden = (conn_peer_flags(conn) & DIST_PUBLISHED) == 0;
+    peer->creation = link->creation;
+    peer->is_hidden = (link->flags & DIST_PUBLISHED) == 0;
     peers->up_count++;
     LOG_INFO("nodeup", F_STR("peer", name),
-             F_STR("address", conn_address(conn)),
              F_STR("type", peer->is_hidden ? "hidden" : "visible"));
     send_waiting(peer);
     node->events->nodeup(node->owner, peer);
+    return peer;
+}
+
+static void flush_attempt(void *owner)
+{
+    conn_flush_later(((struct attempt *)owner)->conn);
+}
+
+static void close_attempt(void *owner, int reason)
+{
+    struct attempt *attempt = owner;
+
+    attempt->peer = NULL;
+    conn_close(attempt->conn, reason);
+}
+
+static void on_up(void *owner, struct conn *conn)
+{
+    struct attempt *attempt = owner;
+    struct peer_link link = {.channel = conn_channel(conn),
+                             .flush = flush_attempt,
+                             .close = close_attempt,
+                             .owner = attempt,
+                             .flags = conn_peer_flags(conn),
+                             .creation = conn_peer_creation(conn)};
+
+    end_greeting(attempt);
+    attempt->peer =
+        peers_attach(attempt->peers, conn_peer_name(conn), &link);
+    if (attempt->peer == NULL) {
+        conn_close(conn, CNODE_EXISTS);
+    }
 }
 
 static void on_signal(void *owner, struct conn *conn,
@@ -509,26 +530,25 @@ static void on_over_limit(void *owner, struct conn *conn,
 /* --- down */
 
 /* Everything that hung on the connection ends now; its socket closes later. */
-static void peer_goes_down(struct peer *peer, int reason)
+void peers_detach(struct peer *peer, int reason)
 {
     struct peers *peers = peer->peers;
     struct node *node = peers->node;
-    struct attempt *attempt = peer->up;
+    struct peer_link link = peer->link;
 
     CHECK(peer->state == PEER_UP);
-    METRIC_INC(peers_lost);
     LOG_INFO("nodedown", F_STR("peer", atom_text(peer->name)), F_ERR(reason));
-    attempt->peer = NULL;
-    peer->up = NULL;
+    peer->link = (struct peer_link){0};
     peer->state = PEER_IDLE;
     peers->up_count--;
-    conn_close(attempt->conn, reason);
     monitor_peer_down(node, peer->name);
     link_peer_down(node, peer->name);
     node->events->nodedown(node->owner, peer);
     if (peer->keep && !peers->is_closing) {
         loop_timer_start(node_loop(node), &peer->redial, REDIAL_FIRST_MS);
     }
+    forget(peer);
+    link.close(link.owner, reason);
 }
 
 void peers_disconnect(struct peers *peers, atom_t name, int reason)
@@ -536,8 +556,7 @@ void peers_disconnect(struct peers *peers, atom_t name, int reason)
     struct peer *peer = peers_find(peers, name);
 
     if (peer_is_up(peer)) {
-        peer_goes_down(peer, reason);
-        forget(peer);
+        peers_detach(peer, reason);
     }
 }
 
@@ -552,9 +571,8 @@ static void on_closed(void *owner, struct conn *conn, int reason)
         report(peers, attempt, reason);
     }
     end_greeting(attempt);
-    if (peer != NULL && peer->up == attempt) {
-        peer_goes_down(peer, reason);
-        forget(peer);
+    if (peer != NULL && peer->link.owner == attempt) {
+        peers_detach(peer, reason);
     } else if (peer != NULL && peer->dial == attempt) {
         if (reason == CNODE_EXISTS) {
             await_incoming(peer);
@@ -610,14 +628,13 @@ void peers_close(struct peers *peers)
 
 bool peer_is_congested(const struct peer *peer)
 {
-    return conn_channel(peer->up->conn)->queued_bytes >
-           limits.send_queue_bytes;
+    return peer->link.channel->queued_bytes > limits.send_queue_bytes;
 }
 
 struct channel *peer_channel(struct peer *peer)
 {
-    conn_flush_later(peer->up->conn);
-    return conn_channel(peer->up->conn);
+    peer->link.flush(peer->link.owner);
+    return peer->link.channel;
 }
 
 static int wait_in_line(struct peer *peer, struct outgoing *outgoing,

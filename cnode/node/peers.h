@@ -23,6 +23,18 @@
 struct node;
 struct attempt;
 
+/* What a connected peer is written to: a channel, somebody who flushes it at the
+ * end of the turn, and a way to end it. A socket in production, bytes in tests.
+ */
+struct peer_link {
+    struct channel *channel;
+    void (*flush)(void *owner);
+    void (*close)(void *owner, int reason);
+    void *owner;
+    uint64_t flags; /* the peer's own */
+    uint32_t creation;
+};
+
 enum peer_state { PEER_IDLE, PEER_LOOKUP, PEER_DIALLING, PEER_UP };
 
 struct peer {
@@ -36,7 +48,7 @@ struct peer {
     struct timer redial;
     struct epmd_lookup *lookup; /* PEER_LOOKUP */
     struct attempt *dial;       /* PEER_DIALLING */
-    struct attempt *up;         /* PEER_UP */
+    struct peer_link link;      /* PEER_UP */
     struct list waiting;        /* struct outgoing: sent while dialling */
     size_t waiting_bytes;
 };
@@ -78,6 +90,14 @@ MUST_USE int peers_join(struct peers *peers, const char *name);
  * NULL: not a node name, or a limit. */
 struct peer *peers_connect(struct peers *peers, atom_t name);
 void peers_disconnect(struct peers *peers, atom_t name, int reason);
+
+/* A connection to `name` is up (nodeup follows). NULL: a limit, or there is one
+ * already; the caller closes its connection. */
+struct peer *peers_attach(struct peers *peers, const char *name,
+                          const struct peer_link *link);
+/* It is down: monitors, links and the node are told at once, and the link is
+ * asked to close. */
+void peers_detach(struct peer *peer, int reason);
 
 /* Closes everything; node_peers_closed() follows. */
 void peers_close(struct peers *peers);

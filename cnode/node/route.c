@@ -324,7 +324,6 @@ static const enum signal_kind signal_of[CONTROL_KIND_COUNT] = {
 void route_control(struct node *node, struct peer *peer,
                    const struct control *control)
 {
-    METRIC_INC(signals_in);
     switch (control->kind) {
     case CONTROL_SEND:
     case CONTROL_REG_SEND:
@@ -359,7 +358,6 @@ void route_over_limit(struct node *node, struct peer *peer,
     size_t tag_size, from_size;
 
     (void)peer;
-    METRIC_INC(messages_over_limit);
     if (!control->has_payload || size < 2 || start[0] != 104 ||
         start[1] != 3 ||
         term_validate(at, size - 2, 1, &tag_size) != 0 ||

@@ -19,18 +19,33 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_word_char(char c)
+/* Bytes of the character at `at` if it may stand in a word, else 0. */
+static size_t word_char(const char *at, const char *end)
 {
-    return lex_is_word_start(c) || is_digit(c) || c == '@';
+    if (at == end) {
+        return 0;
+    }
+    if (*at == (char)0xC3) { /* U+00C0..U+00FF, less the signs for * and / */
+        bool is_letter = end - at > 1 && (at[1] & 0xC0) == 0x80 &&
+                         at[1] != (char)0x97 && at[1] != (char)0xB7;
+        return is_letter ? 2 : 0;
+    }
+    return lex_is_word_start(*at) || is_digit(*at) || *at == '@';
 }
 
 const char *lex_word(const char *at, const char *end)
 {
-    while (at < end &&
-           (is_word_char(*at) ||
-            (*at == '.' && end - at > 1 && is_word_char(at[1])))) {
-        at++;
-    }
+    const char *start = at;
+    size_t n;
+
+    do {
+        n = word_char(at, end);
+        if (n == 0 && at > start && at < end && *at == '.' &&
+            word_char(at + 1, end) > 0) {
+            n = 1;
+        }
+        at += n;
+    } while (n > 0);
     return at;
 }
 
@@ -40,6 +55,9 @@ bool lex_is_variable(const char *at, size_t len)
 
     if (len == 0 || (*at >= 'a' && *at <= 'z')) {
         return false;
+    }
+    if (*at == (char)0xC3) { /* sharp s and what follows are lower case */
+        return (uint8_t)at[1] < 0x9F;
     }
     return len < sizeof(elixir) || memcmp(at, elixir, sizeof(elixir) - 1) != 0;
 }

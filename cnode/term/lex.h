@@ -20,14 +20,17 @@ static inline const char *lex_space(const char *at, const char *end)
     return at;
 }
 
-/* True for what may start an atom without quotes, or a variable. */
+/* True for what may start an atom without quotes, or a variable; 0xC3 starts
+ * the letters of Latin-1 in UTF-8. */
 static inline bool lex_is_word_start(char c)
 {
-    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
+           c == (char)0xC3;
 }
 
-/* The end of a word of letters, digits, _ and @, and of dots between them (the
- * name of an Elixir module is one word). */
+/* The end of a word of letters of Latin-1, digits, _ and @, and of dots between
+ * them (the name of an Elixir module is one word). `at` itself when there is
+ * none. */
 const char *lex_word(const char *at, const char *end);
 
 /* True when a word must be quoted to be an atom: it starts like a variable and

@@ -411,7 +411,7 @@ static enum match_result match_word(struct matcher *m)
     if (len == 1 && *word == '_') {
         return YES;
     }
-    if (lex_is_variable(word, len)) {
+    if (len == 0 || lex_is_variable(word, len)) {
         m->at = word;
         return WRONG;
     }

@@ -53,11 +53,14 @@ static int read_word(struct reader *r)
     const char *end = lex_word(r->at, r->end);
     size_t len = (size_t)(end - r->at);
 
+    if (len == 0) {
+        return reader_expected(r, "a term");
+    }
     if (lex_is_variable(r->at, len)) {
         return reader_expected(r, "a term: variables are not allowed, quote atoms "
                            "that start with an upper-case letter");
     }
-    if (len > ATOM_MAX_CHARS) {
+    if (utf8_count(r->at, len) > ATOM_MAX_CHARS) {
         return reader_expected(r, "an atom of at most 255 characters");
     }
     term_put_atom_text(r->out, r->at, len);

@@ -25,8 +25,11 @@
  * [] matches the empty list, [~i, ~i] a list of two, [~t | _] any list that is
  * not empty. Since a view cannot start in the middle of a list, another tail
  * than _ matches only behind the last element, as in [alias | ~t]: walk lists
- * with cnode_list(). Patterns for maps are not supported: use cnode_map_get(). Atoms are written as in Erlang, quoted when
- * they need it: 'Elixir.MyPool'.
+ * with cnode_list(). Patterns for maps are not supported: use cnode_map_get().
+ *
+ * Atoms are written as in Erlang, quoted when they need it ('$gen_call', 'Up');
+ * names of Elixir modules do not (Elixir.MyPool). "text" is a list of
+ * characters, <<"text">> and <<"Grüß"/utf8>> are binaries.
  */
 #ifndef CNODE_TERM_H
 #define CNODE_TERM_H

@@ -240,23 +240,15 @@ static void set_makes_missing_objects(void **state)
     config_fini(&config);
 }
 
+#define TEN "a.a.a.a.a.a.a.a.a.a."
+static const char too_deep[] = TEN TEN TEN TEN "a=1";
+
 static void set_refuses_places_that_cannot_be(void **state)
 {
     static const char *const wrong[] = {
-        "",
-        "=1",
-        "node",
-        "a[2]=1",
-        "a.b=1",
-        "a[0].b=1",
-        "node[0]=1",
-        "a[x]=1",
-        "b[0]=1",
-        "a=\xff",
-        "\xff=1",
-        "\xff.x=1",
-        "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a."
-        "a.a.a.a.a.a.a.a.a.a.a=1",
+        "",         "=1",        "node",   "a[2]=1", "a.b=1",
+        "a[0].b=1", "node[0]=1", "a[x]=1", "b[0]=1", "a=\xff",
+        "\xff=1",   "\xff.x=1",  too_deep,
     };
     struct config config;
 

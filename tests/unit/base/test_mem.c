@@ -11,6 +11,14 @@
 
 #include <cmocka.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN
+#endif
+#endif
+
 static void size_zero_gives_a_pointer(void **state)
 {
     void *a = mem_alloc(0);
@@ -72,7 +80,7 @@ static void nth_try_fails_and_only_that_one(void **state)
     mem_free(p[0]);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* there it is an error by itself */
+#ifndef WITH_ASAN /* there it is an error by itself */
 static void impossible_size_is_refused_by_try(void **state)
 {
     volatile size_t size = SIZE_MAX / 2;
@@ -171,7 +179,7 @@ static void slab_is_usable_again_after_fini(void **state)
     slab_fini(&slab);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
 
 static void freed_objects_are_poisoned(void **state)
@@ -201,7 +209,7 @@ int main(void)
         cmocka_unit_test(zalloc_fills_with_zeros),
         cmocka_unit_test(strdup_copies),
         cmocka_unit_test(nth_try_fails_and_only_that_one),
-#ifndef __SANITIZE_ADDRESS__
+#ifndef WITH_ASAN
         cmocka_unit_test(impossible_size_is_refused_by_try),
 #endif
         cmocka_unit_test(slab_objects_do_not_overlap),
@@ -209,7 +217,7 @@ int main(void)
         cmocka_unit_test(slab_of_sixteens_is_aligned_to_sixteen),
         cmocka_unit_test(slab_takes_tiny_and_huge_objects),
         cmocka_unit_test(slab_is_usable_again_after_fini),
-#ifdef __SANITIZE_ADDRESS__
+#ifdef WITH_ASAN
         cmocka_unit_test(freed_objects_are_poisoned),
 #endif
     };
