@@ -1,0 +1,250 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% Measures the C node and a BEAM peer side by side, from one BEAM caller. Prints
+%% one JSON line for each figure and a table of ratios at the end. See run.sh.
+%%
+%% Each figure is taken in rounds; in a round all variants take their turn, so
+%% that a drift of the machine hits them alike. The ratio is the median of the
+%% ratios within the rounds; the spread is their least and greatest.
+-module(bench).
+-export([main/1]).
+
+-define(ECHO_BYTES, 32).
+-define(TUNED, [{delay_send, true}, {buffer, 262144}]).
+
+main([CNode, CPid, BNode, BPid, Rounds, Seconds, Most]) ->
+    Variants = [#{name => beam, node => atom(BNode), pid => BPid, tune => []},
+                #{name => cnode, node => atom(CNode), pid => CPid,
+                  tune => [{delay_send, false}, {buffer, 262144}]},
+                #{name => beam_tuned, node => atom(BNode), pid => BPid,
+                  tune => ?TUNED},
+                #{name => cnode_tuned, node => atom(CNode), pid => CPid,
+                  tune => ?TUNED}],
+    [pong = net_adm:ping(maps:get(node, V)) || V <- Variants],
+    R = list_to_integer(Rounds),
+    Ms = round(list_to_float(Seconds) * 1000),
+    Timed = [{K, [round_of(K, Variants, Ms) || _ <- lists:seq(1, R)]}
+             || K <- keys()],
+    Pools = [V || #{tune := T} = V <- Variants, T =/= ?TUNED],
+    Memory = memory(Pools, list_to_integer(Most)),
+    table(Timed ++ Memory),
+    halt(0).
+
+atom(Text) -> list_to_atom(Text).
+
+%% --- what is measured: {figure, unit, better}
+
+keys() ->
+    [{latency_p50, us, less}, {latency_p99, us, less},
+     {{calls, 1}, per_s, more}, {{calls, 8}, per_s, more},
+     {{calls, 64}, per_s, more}, {{calls, 512}, per_s, more},
+     {casts, per_s, more}, {echo_10mib, mb_per_s, more},
+     {cpu_per_call, us, less}].
+
+round_of(Key, Variants, Ms) ->
+    [begin
+         tune(V),
+         Value = measure(Key, V, Ms),
+         line(Key, V, Value),
+         {maps:get(name, V), Value}
+     end || V <- Variants].
+
+%% The caller's end of the connection; the BEAM peer's end too when tuned.
+tune(#{node := Node, name := Name, tune := Tune}) ->
+    Options = case Tune of
+                  [] -> [{delay_send, false}, {buffer, 1460}];
+                  _ -> Tune
+              end,
+    ok = net_kernel:setopts(Node, Options),
+    case Name of
+        cnode -> ok;
+        cnode_tuned -> ok;
+        _ -> ok = rpc:call(Node, net_kernel, setopts, [node(), Options])
+    end.
+
+measure({latency_p50, _, _}, V, Ms) -> latency(V, Ms, 0.50);
+measure({latency_p99, _, _}, V, Ms) -> latency(V, Ms, 0.99);
+measure({{calls, N}, _, _}, V, Ms) -> calls(V, N, Ms);
+measure({casts, _, _}, V, Ms) -> casts(V, Ms);
+measure({echo_10mib, _, _}, V, Ms) -> large(V, Ms);
+measure({cpu_per_call, _, _}, #{pid := Pid} = V, Ms) ->
+    Before = cpu_us(Pid),
+    Rate = calls(V, 64, Ms),
+    (cpu_us(Pid) - Before) / (Rate * Ms / 1000).
+
+echo(#{node := Node}) -> {echo, Node}.
+
+latency(V, Ms, Percentile) ->
+    Data = binary:copy(<<7>>, ?ECHO_BYTES),
+    Server = echo(V),
+    [gen_server:call(Server, Data) || _ <- lists:seq(1, 200)],
+    Times = sample(Server, Data, now_us() + Ms * 1000, []),
+    Sorted = lists:sort(Times),
+    lists:nth(max(1, round(Percentile * length(Sorted))), Sorted) / 1000.
+
+sample(Server, Data, End, Times) ->
+    T0 = erlang:monotonic_time(nanosecond),
+    Data = gen_server:call(Server, Data),
+    T1 = erlang:monotonic_time(nanosecond),
+    case T1 div 1000 >= End of
+        true -> [T1 - T0 | Times];
+        false -> sample(Server, Data, End, [T1 - T0 | Times])
+    end.
+
+calls(V, Callers, Ms) ->
+    Data = binary:copy(<<7>>, ?ECHO_BYTES),
+    Server = echo(V),
+    in_parallel(Callers, Ms, fun() -> Data = gen_server:call(Server, Data) end).
+
+%% Runs Fun over and over in N processes for Ms; how often a second.
+in_parallel(N, Ms, Fun) ->
+    Start = now_us(),
+    End = Start + Ms * 1000,
+    Pids = [spawn_monitor(fun() -> exit({done, repeat(Fun, End, 0)}) end)
+            || _ <- lists:seq(1, N)],
+    Count = lists:sum([receive
+                           {'DOWN', Ref, process, _, {done, C}} -> C
+                       end || {_, Ref} <- Pids]),
+    Count * 1.0e6 / (now_us() - Start).
+
+repeat(Fun, End, N) ->
+    Fun(),
+    case N band 15 =:= 0 andalso now_us() >= End of
+        true -> N + 1;
+        false -> repeat(Fun, End, N + 1)
+    end.
+
+%% One sender; a call at the end makes sure that all have arrived.
+casts(V, Ms) ->
+    Server = echo(V),
+    Start = now_us(),
+    N = repeat(fun() -> gen_server:cast(Server, {note, 1}) end,
+               Start + Ms * 1000, 0),
+    done = gen_server:call(Server, done, 60000),
+    N * 1.0e6 / (now_us() - Start).
+
+large(V, Ms) ->
+    Data = binary:copy(<<7>>, 10 * 1024 * 1024),
+    Server = echo(V),
+    Start = now_us(),
+    N = repeat_large(Server, Data, Start + Ms * 1000, 0),
+    N * 10 * 1024 * 1024 / (now_us() - Start).
+
+repeat_large(Server, Data, End, N) ->
+    Data = gen_server:call(Server, Data, 60000),
+    case now_us() >= End of
+        true -> N + 1;
+        false -> repeat_large(Server, Data, End, N + 1)
+    end.
+
+%% --- pools: starts by first use, and what an idle worker takes
+
+memory(Variants, Most) ->
+    Steps = [N || N <- [100000, 1000000], N =< Most],
+    Results = [{V, grow(V, Steps)} || V <- Variants],
+    [{Key, [[{maps:get(name, V), proplists:get_value(Key, R)}
+             || {V, R} <- Results]]}
+     || Key <- [{lazy_starts, per_s, more}
+                | [{{worker_bytes, N}, bytes, less} || N <- Steps]]].
+
+grow(#{pid := Pid} = V, Steps) ->
+    tune(V),
+    Base = rss_bytes(Pid),
+    {Rows, _} = lists:mapfoldl(
+        fun(N, From) ->
+                Rate = start_workers(V, From, N),
+                timer:sleep(500), % let the other side finish its clean-up
+                Bytes = (rss_bytes(Pid) - Base) / N,
+                line({{worker_bytes, N}, bytes, less}, V, Bytes),
+                {[{{{worker_bytes, N}, bytes, less}, Bytes},
+                  {{lazy_starts, per_s, more}, Rate}], N}
+        end, 0, Steps),
+    Flat = lists:append(Rows),
+    line({lazy_starts, per_s, more}, V,
+         proplists:get_value({lazy_starts, per_s, more}, Flat)),
+    Flat.
+
+start_workers(#{node := Node}, From, To) ->
+    Callers = 64,
+    Counter = counters:new(1, []),
+    counters:put(Counter, 1, From),
+    Start = now_us(),
+    Pids = [spawn_monitor(fun() -> start_next(Node, Counter, To) end)
+            || _ <- lists:seq(1, Callers)],
+    [receive {'DOWN', Ref, process, _, normal} -> ok end || {_, Ref} <- Pids],
+    (To - From) * 1.0e6 / (now_us() - Start).
+
+start_next(Node, Counter, To) ->
+    counters:add(Counter, 1, 1),
+    %% two callers may see the same number: that worker is called twice
+    case counters:get(Counter, 1) of
+        Id when Id > To -> ok;
+        Id ->
+            _ = gen_server:call({'Elixir.Bench', Node}, envelope(Id), 60000),
+            start_next(Node, Counter, To)
+    end.
+
+envelope(Id) ->
+    {msg_envelope, {self(), 0}, call, {ref, 'Elixir.Bench.Worker', Id},
+     {settings, nil, true, nil, nil, nil, 60000}, {s, increment, nil, nil}}.
+
+%% --- the machine's own figures
+
+now_us() -> erlang:monotonic_time(microsecond).
+
+cpu_us(Pid) ->
+    {ok, Text} = file:read_file("/proc/" ++ Pid ++ "/stat"),
+    [_, Rest] = binary:split(Text, <<") ">>),
+    Fields = binary:split(Rest, <<" ">>, [global]),
+    Ticks = binary_to_integer(lists:nth(12, Fields))
+        + binary_to_integer(lists:nth(13, Fields)),
+    Ticks * 10000.
+
+rss_bytes(Pid) ->
+    {ok, Text} = file:read_file("/proc/" ++ Pid ++ "/statm"),
+    [_, Pages | _] = binary:split(Text, <<" ">>, [global]),
+    binary_to_integer(Pages) * 4096.
+
+%% --- output
+
+label({{Name, N}, _, _}) -> io_lib:format("~s_~b", [Name, N]);
+label({Name, _, _}) -> atom_to_list(Name).
+
+line({_, Unit, _} = Key, #{name := Name}, Value) ->
+    io:format("{\"figure\":\"~s\",\"peer\":\"~s\",\"unit\":\"~s\","
+              "\"value\":~.3f}~n", [label(Key), Name, Unit, float(Value)]).
+
+table(Rows) ->
+    io:format("~n~-22s ~-9s ~12s ~12s ~12s ~12s  ~s~n",
+              ["figure", "unit", "beam", "cnode", "beam tuned", "cnode tuned",
+               "better by (least - most) default; tuned"]),
+    [row(Key, Rounds) || {Key, Rounds} <- Rows],
+    ok.
+
+row({_, Unit, Better} = Key, Rounds) ->
+    Cells = [cell([V || R <- Rounds, {N, V} <- R, N =:= Name])
+             || Name <- [beam, cnode, beam_tuned, cnode_tuned]],
+    io:format("~-22s ~-9s ~12s ~12s ~12s ~12s  ~s; ~s~n",
+              [label(Key), Unit] ++ Cells
+              ++ [ratio(Better, Rounds, cnode, beam),
+                  ratio(Better, Rounds, cnode_tuned, beam_tuned)]).
+
+cell([]) -> "-";
+cell(Values) -> number(median(Values)).
+
+number(V) when V >= 1000 -> integer_to_list(round(V));
+number(V) -> io_lib:format("~.1f", [V * 1.0]).
+
+ratio(Better, Rounds, A, B) ->
+    Ratios = [case Better of more -> X / Y; less -> Y / max(X, 1.0e-9) end
+              || R <- Rounds, {N, X} <- R, N =:= A,
+                 {M, Y} <- R, M =:= B, Y > 0],
+    case Ratios of
+        [] -> "-";
+        _ -> io_lib:format("~.2fx (~.2f - ~.2f)",
+                           [median(Ratios), lists:min(Ratios),
+                            lists:max(Ratios)])
+    end.
+
+median(Values) ->
+    lists:nth((length(Values) + 1) div 2, lists:sort(Values)) * 1.0.
