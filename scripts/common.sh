@@ -55,7 +55,7 @@ build() {
         (cd "$root" && cmake --build --preset "$preset" \
             ${1+--target "$@"}) 2>&1 | tee -a "$log" | show_progress &&
         return
-    grep -m 20 -E 'error|warning|FAILED|CMake Error' "$log" >&2 ||
+    grep -m 20 -E ': (fatal )?error:|: warning:|undefined reference|CMake Error' "$log" >&2 ||
         tail -n 30 "$log" >&2
     warn "building the preset $preset failed; all of it is in $log"
     return 1

@@ -38,7 +38,7 @@ tidy() {
     command -v "$clang_tidy" >/dev/null || die "no $clang_tidy here"
     [ -e build/dev/compile_commands.json ] || cmake --preset dev >/dev/null
     find cnode behaviours -name '*.c' -print0 | sort -z |
-        xargs -0 -n 4 -P "$(nproc)" "$clang_tidy" --quiet -p build/dev \
+        xargs -0 -n 1 -P "$(nproc)" "$clang_tidy" --quiet -p build/dev \
             --warnings-as-errors='*'
 }
 

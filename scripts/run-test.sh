@@ -113,7 +113,14 @@ c_tests() { # c_tests PRESET
 }
 
 suite_dev() { c_tests dev; }
-suite_asan() { c_tests asan; }
+suite_asan() {
+    # In a bare chroot; the leak check would fail every test.
+    if [ ! -e /proc/self/maps ]; then
+        skip "the search for leaks, /proc is not mounted"
+        export ASAN_OPTIONS=detect_leaks=0
+    fi
+    c_tests asan
+}
 suite_tsan() { c_tests tsan; }
 
 suite_fuzz() {

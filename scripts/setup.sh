@@ -33,6 +33,8 @@ test    erlang-tools    has_erlang tools
 test    rebar3          has_program rebar3
 test    python3         has_program python3
 full    clang           has_program clang
+full    libclang-rt-dev has_fuzzer
+full    clang-tidy      has_program clang-tidy
 full    clang-format    has_program clang-format
 full    valgrind        has_program valgrind
 TABLE
@@ -46,6 +48,7 @@ has_erlang() {
         compgen -G "$(dirname "$(readlink -f "$(command -v erl)")")/../lib/$1-*" \
             >/dev/null
 }
+has_fuzzer() { compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer*' >/dev/null; }
 has_ei() { [ -e /usr/include/ei.h ] || [ -e /usr/lib/erlang/usr/include/ei.h ]; }
 
 # The groups that a group stands for.

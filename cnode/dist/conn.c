@@ -437,9 +437,8 @@ static int conn_keep(struct conn *conn, size_t used)
     size_t frame = 0;
     int rc;
 
-    if (conn->state == CONN_UP) {
+    if (conn->state == CONN_UP) { /* channel_feed() has checked its limit */
         frame = channel_frame_bytes(conn->in.bytes + used, rest);
-        /* channel_feed() has refused a frame over its limit. */
     }
     rc = read_buffer_take(&conn->in, used, frame);
     /* Not even a length in so many bytes: no handshake is that long. */

@@ -289,16 +289,17 @@ static void permute(uint8_t *bytes, uint8_t *copy, size_t size,
 
 static int sort_pairs(struct canonical *c, const struct canonical_level *level)
 {
-    const size_t *starts = c->starts + level->pairs;
     size_t n = c->starts_len - level->pairs;
     size_t end = buf_size(c->out);
     bool is_sorted = true;
+    const size_t *starts;
     struct pair *pairs;
     uint8_t *copy;
 
     if (n < 2) {
         return 0;
     }
+    starts = c->starts + level->pairs;
     pairs = mem_try(n * sizeof(*pairs));
     if (pairs == NULL) {
         return CNODE_NOMEM;
@@ -376,15 +377,13 @@ static void put_pid_or_port(struct canonical *c, struct cnode_term term)
                             : get_u32(rest));
 }
 
-/* Words that are 0 at the end do not count when a BEAM compares references. */
+/* All words are kept, also those that are 0 at the end and do not count when a
+ * BEAM compares references: it would not know its own alias without them. */
 static void put_ref(struct canonical *c, struct cnode_term term)
 {
     struct ref ref;
 
     (void)term_get_ref(term, &ref);
-    while (ref.len > 1 && ref.words[ref.len - 1] == 0) {
-        ref.len--;
-    }
     buf_put_u8(c->out, TAG_REF);
     buf_put_u16(c->out, (uint16_t)ref.len);
     put_atom(c, term_behind(term, *term.at == TAG_REF_OLD ? 1 : 3));

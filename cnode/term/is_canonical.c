@@ -159,15 +159,6 @@ static bool is_canonical_atom(const uint8_t *at)
     return *at == TAG_ATOM8 || (*at == TAG_ATOM16 && get_u16(at + 1) > 255);
 }
 
-static bool is_canonical_ref(struct cnode_term term)
-{
-    struct ref ref;
-
-    return *term.at == TAG_REF && is_canonical_atom(term.at + 3) &&
-           term_get_ref(term, &ref) &&
-           (ref.len == 1 || ref.words[ref.len - 1] != 0);
-}
-
 static bool is_canonical_bits(struct cnode_term term)
 {
     const uint8_t *bytes;
@@ -198,7 +189,7 @@ static bool is_canonical_plain(struct cnode_term term)
     case TAG_PORT:
         return is_canonical_atom(term.at + 1);
     case TAG_REF:
-        return is_canonical_ref(term);
+        return is_canonical_atom(term.at + 3);
     case TAG_BITSTRING:
         return is_canonical_bits(term);
     default:

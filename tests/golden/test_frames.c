@@ -307,7 +307,8 @@ static bool is_fragment(const struct buf *frame)
     return at[4] == 131 && (at[5] == 69 || at[5] == 70);
 }
 
-/* The second byte of a tuple after `131, 68, 0` or `112, 131` is its arity. */
+/* {37, Flags, From, To, Token}: we write it without the token. After the length
+ * and `131, 68, 0` stand the tag of a tuple and its arity. */
 static bool has_token(int op, const struct buf *frame)
 {
     return op == 37 && buf_data(frame)[8] > 4;
@@ -399,8 +400,8 @@ static void replay_file(const char *path)
     assert_non_null(file);
     atom_init();
     hash_seed(1, 2);
-    (void)atom_intern("beam@127.0.0.1", 14);
-    (void)atom_intern("peer@127.0.0.2", 14);
+    assert_true(atom_intern("beam@127.0.0.1", 14) != ATOM_NONE);
+    assert_true(atom_intern("peer@127.0.0.2", 14) != ATOM_NONE);
     memset(&replay, 0, sizeof(replay));
     while (getline(&line, &cap, file) >= 0) {
         replay_line(line);

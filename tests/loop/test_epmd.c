@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Registration, against the real epmd on a port of its own (skipped where Erlang
- * is not installed) and against scripted ones.
+ * Registration, against the real epmd on a port of its own (skipped where
+ * Erlang is not installed) and against scripted ones.
  */
 #include "dist/epmd.h"
 
@@ -197,12 +197,12 @@ static void fake_register(struct fixture *f)
 
 /* --- scripted */
 
-static void request_is_as_specified_and_creation_comes_from_the_reply(
-    void **state)
+static void
+request_is_as_specified_and_creation_comes_from_the_reply(void **state)
 {
-    static const uint8_t request[] = {0,   15, 120, 4711 >> 8, 4711 & 255, 77,
-                                      0,   0,  6,   0,         6,          0,
-                                      2,   'm', 'e', 0,        0};
+    static const uint8_t request[] = {0, 15,  120, 4711 >> 8, 4711 & 255, 77,
+                                      0, 0,   6,   0,         6,          0,
+                                      2, 'm', 'e', 0,         0};
     struct fixture *f = *state;
 
     fake_register(f);
@@ -300,8 +300,8 @@ static void nobody_there_is_reported_when_no_daemon_is_wanted(void **state)
     assert_int_equal(f->rc, UV_ECONNREFUSED);
 }
 
-static void lost_registration_is_renewed_and_keeps_the_first_creation(
-    void **state)
+static void
+lost_registration_is_renewed_and_keeps_the_first_creation(void **state)
 {
     struct fixture *f = *state;
     uint64_t reconnects = metric_read(METRIC_epmd_reconnects);
@@ -430,12 +430,12 @@ static void names_that_do_not_fit_are_refused_at_once(void **state)
 
     memset(name, 'x', 256);
     name[256] = '\0';
-    assert_int_equal(epmd_open(&f->client, &f->loop, 4369, "", 1, false,
-                               &events, f),
-                     CNODE_EINVALID);
-    assert_int_equal(epmd_open(&f->client, &f->loop, 4369, name, 1, false,
-                               &events, f),
-                     CNODE_EINVALID);
+    assert_int_equal(
+        epmd_open(&f->client, &f->loop, 4369, "", 1, false, &events, f),
+        CNODE_EINVALID);
+    assert_int_equal(
+        epmd_open(&f->client, &f->loop, 4369, name, 1, false, &events, f),
+        CNODE_EINVALID);
 }
 
 static void port_comes_from_the_environment_if_it_is_one(void **state)
@@ -466,19 +466,6 @@ static void real_epmd_is_started_once_and_registers_us(void **state)
     assert_int_equal(f->rc, 0);
     assert_true(f->creation >= 4);
     close_client(f);
-}
-
-static void missing_program_is_reported(void **state)
-{
-    struct fixture *f = *state;
-
-    if (f->program != NULL) {
-        skip(); /* it is found, whatever PATH says */
-    }
-    f->port = raw_free_port();
-    open_client(f, "me", true);
-    LOOP_UNTIL(&f->loop, f->registered == 1);
-    assert_int_equal(f->rc, UV_ENOENT);
 }
 
 static void closing_while_the_daemon_starts_is_clean(void **state)
@@ -560,7 +547,6 @@ int main(void)
         TEST(names_that_do_not_fit_are_refused_at_once),
         TEST(port_comes_from_the_environment_if_it_is_one),
         TEST(real_epmd_is_started_once_and_registers_us),
-        TEST(missing_program_is_reported),
         TEST(closing_while_the_daemon_starts_is_clean),
         TEST(second_node_of_a_name_is_refused_by_the_real_epmd),
         TEST(real_epmd_that_restarts_gets_the_name_again),

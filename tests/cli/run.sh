@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The executable as its users meet it: options, exit codes, what is on stdout
+# and what on stderr, signals, and `cnode call` against a running node.
+#
+#   tests/cli/run.sh BUILD_FOLDER     of a preset that is built
+#
+# Runs on an epmd of its own. Prints one line per test and
+# "N passed, M failed".
+set -euo pipefail
+
+build=$(cd "${1:?build folder of a preset}" && pwd)
+cnode=$build/bin/cnode
+work=$(mktemp -d "${TMPDIR:-/tmp}/cnode-cli.XXXXXX")
+passed=0 failed=0
+node_pid=
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+finish() {
+    [ -z "$node_pid" ] || kill -9 "$node_pid" 2>/dev/null || true
+    # Only the epmd that this run caused.
+    epmd -port "$ERL_EPMD_PORT" -kill >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+
+ERL_EPMD_PORT=$(free_port)
+export ERL_EPMD_PORT
+export ERL_EPMD_RELAXED_COMMAND_CHECK=1
+trap finish EXIT
+cd "$work"
+mkdir home
+export HOME=$work/home
+unset CNODE_COOKIE
+
+check() { # check SENTENCE COMMAND...
+    local sentence=$1
+    shift
+    if "$@" >"$work/report" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok      $sentence"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $sentence"
+        sed 's/^/        /' "$work/report"
+    fi
+}
+
+# run CODE ARGUMENT...: runs cnode; fails unless it exits with CODE. Leaves
+# what it printed in the files out and err.
+run() {
+    local expected=$1 code=0
+    shift
+    timeout 30 "$cnode" "$@" >out 2>err || code=$?
+    echo "cnode $* -> $code"
+    cat out err
+    [ "$code" = "$expected" ]
+}
+
+lines() { [ "$(wc -l <"$2")" = "$1" ]; } # lines COUNT FILE
+says() { grep -qF -- "$2" "$1"; }         # says FILE TEXT
+is() { [ "$(cat "$1")" = "$2" ]; }        # is FILE TEXT
+
+config() { # config NAME: a configuration for a node of that name
+    cat <<JSON
+{
+  "node": {"name": "$1", "listen": "127.0.0.1"},
+  "pools": {
+    "Elixir.Demo.Counters": {"behaviour": "counter"},
+    "Elixir.A": {"behaviour": "kv"}
+  },
+  "services": {"echo": {"behaviour": "echo"}}
+}
+JSON
+}
+
+config c1@127.0.0.1 >c1.json
+config c1 >nohost.json
+echo '{"node": {"name": "c1@127.0.0.1"},}' >syntax.json
+printf 'apple\n' >cookie
+chmod 400 cookie
+printf 'apple\n' >open
+chmod 644 open
+
+# start [OPTION]...: a node in the background, once it is ready.
+start() {
+    "$cnode" start --config c1.json --cookie-file cookie "$@" \
+        >node.out 2>node.err &
+    node_pid=$!
+    for _ in $(seq 100); do
+        [ ! -s node.out ] || return 0
+        kill -0 "$node_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "not ready"
+    cat node.out node.err
+    return 1
+}
+
+# stop SIGNAL: the exit code of the node is 0 and epmd has forgotten it.
+stop() {
+    local code=0
+    kill "-$1" "$node_pid"
+    wait "$node_pid" || code=$?
+    node_pid=
+    cat node.err
+    [ "$code" = 0 ] && ! epmd -port "$ERL_EPMD_PORT" -names | grep -q 'name c1 '
+}
+
+# --- usage
+
+version() {
+    run 0 version && grep -qE '^cnode [0-9]+\.[0-9]+\.[0-9]+$' out &&
+        run 0 --version && lines 1 out
+}
+help() {
+    run 0 help && says out 'cnode call' && run 0 --help && run 0 help start &&
+        run 0 start --help && says out --cookie-file && lines 0 err &&
+        run 2 help nothing && lines 1 err
+}
+usage() {
+    run 2 && lines 0 out && says err 'cnode help' &&
+        run 2 strat && says err 'did you mean start?' && lines 1 err &&
+        run 2 start --confg c1.json && says err 'did you mean --config?' &&
+        run 2 start && says err '--config FILE is missing' && lines 1 err
+}
+
+# --- configuration and cookie
+
+check_good() {
+    run 0 check --config c1.json && is out ok && lines 0 err
+}
+check_syntax() {
+    run 2 check --config syntax.json && lines 0 out && lines 1 err &&
+        grep -qE '^syntax.json:1:[0-9]+: ' err
+}
+check_mistakes() {
+    sed 's/"listen"/"lisen"/; s/"kv"/"vk"/' c1.json >mistakes.json
+    run 2 check --config mistakes.json --set node.port=70000 && lines 3 err &&
+        says err 'mistakes.json:2: node.lisen: unknown key, did you mean' &&
+        says err 'mistakes.json:5: pools.Elixir\.A.behaviour: ' &&
+        says err '--set: node.port: expected 0..65535, got 70000'
+}
+start_mistakes() {
+    run 2 start --config mistakes.json --cookie x && lines 0 out &&
+        run 2 start --config missing.json && lines 1 err
+}
+bad_names() {
+    run 2 start --config nohost.json --cookie x && lines 1 err &&
+        says err 'node.name' &&
+        run 2 start --config c1.json --name c1 --cookie x && lines 1 err &&
+        says err '--name'
+}
+bad_cookies() {
+    run 2 start --config c1.json && lines 1 err && says err CNODE_COOKIE &&
+        run 2 start --config c1.json --cookie-file open && lines 1 err &&
+        says err 'chmod 400' &&
+        run 2 check --config c1.json --cookie-file open &&
+        run 2 start --config c1.json --cookie-file none && lines 1 err
+}
+
+# --- a node
+
+ready_line() {
+    cat node.out
+    lines 1 node.out && grep -qE "^ready name=c1@127\.0\.0\.1 port=[0-9]+ \
+creation=[0-9]+ pools=Elixir\.A,Elixir\.Demo\.Counters \
+behaviours=counter,echo,kv$" node.out
+}
+name_in_use() {
+    run 1 start --config c1.json --cookie apple && lines 0 out &&
+        lines 1 err && says err c1@127.0.0.1
+}
+port_in_use() {
+    local port
+    port=$(sed 's/.* port=\([0-9]*\) .*/\1/' node.out)
+    run 1 start --config c1.json --name c2@127.0.0.1 --cookie apple \
+        --set "node.port=$port" && lines 0 out && lines 1 err &&
+        says err "$port"
+}
+call_worker() {
+    run 0 call c1@127.0.0.1 Elixir.Demo.Counters 123 increment \
+        --cookie apple && is out 1 &&
+        CNODE_COOKIE=apple run 0 call c1@127.0.0.1 Elixir.Demo.Counters 123 \
+            '{add, 5}' && is out '{ok,6}' && lines 0 err
+}
+call_service() {
+    run 0 call c1@127.0.0.1 echo '{a, "b", [1, -2.5], #{k => <<1>>}}' \
+        --cookie-file cookie && lines 1 out && lines 0 err
+}
+call_nobody() {
+    run 1 call c1@127.0.0.1 Demo.Counters 123 increment --cookie apple &&
+        lines 0 out && lines 1 err &&
+        says err 'did you mean Elixir.Demo.Counters?' &&
+        run 1 call c9@127.0.0.1 echo x --cookie apple && lines 1 err &&
+        run 1 call c1@127.0.0.1 echo x --cookie pear && lines 1 err &&
+        says err cookie
+}
+call_mistakes() {
+    run 2 call c1@127.0.0.1 echo '{a, }' --cookie apple && lines 3 err &&
+        run 2 call c1 echo x --cookie apple && lines 1 err &&
+        run 2 call c1@127.0.0.1 echo x --timeout 5 --cookie apple
+}
+no_secret() {
+    ! grep -q apple node.err node.out
+}
+leaves_on() {
+    start >report && stop "$1"
+}
+
+check "the version is printed" version
+check "help is printed on stdout" help
+check "wrong usage is one line on stderr and exit code 2" usage
+check "check finds nothing in a good configuration" check_good
+check "check reports a syntax error with line and column" check_syntax
+check "check reports every mistake with its line" check_mistakes
+check "start refuses what check refuses" start_mistakes
+check "start refuses a name without host" bad_names
+check "start refuses a missing or readable cookie file" bad_cookies
+if start --set log.level=debug; then
+    check "start prints one line when it is ready" ready_line
+    check "a name in use is one line and exit code 1" name_in_use
+    check "a port in use is one line and exit code 1" port_in_use
+    check "call starts a worker and prints its reply" call_worker
+    check "call reaches a service" call_service
+    check "call says why there is no reply" call_nobody
+    check "call marks mistakes in terms" call_mistakes
+    check "the cookie is in no line of the log" no_secret
+    check "SIGTERM ends the node and epmd forgets it" stop TERM
+else
+    failed=$((failed + 1))
+    echo "FAILED  start prints one line when it is ready"
+fi
+check "SIGINT ends the node" leaves_on INT
+check "SIGHUP ends the node" leaves_on HUP
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
