@@ -264,6 +264,25 @@ void monitor_process_ends(struct node *node, struct process *process,
     relations_trim(node, process);
 }
 
+bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
+                  struct cnode_term reason)
+{
+    struct monitor *monitor = find(node, ref);
+
+    if (monitor == NULL || monitor->target_node != node->name ||
+        !pid_equal(monitor->watcher, watcher)) {
+        return false;
+    }
+    send_down(node, monitor, reason);
+    if (watcher.node != node->name) {
+        discard(node, monitor);
+    } else { /* until its DOWN is delivered it stays, but fires only once */
+        list_remove(&monitor->in_target);
+        trim_pid(node, monitor->target);
+    }
+    return true;
+}
+
 void monitor_peer_down(struct node *node, atom_t peer)
 {
     struct monitor *monitor, *chain = NULL;

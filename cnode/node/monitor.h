@@ -52,6 +52,11 @@ void monitor_on_down(struct node *node, const struct signal *signal);
 /* `process` ends: everybody who watches it is told, whom it watched forgets. */
 void monitor_process_ends(struct node *node, struct process *process,
                           struct cnode_term reason);
+/* The monitor `ref` of `watcher` on a local process fires now, as if that had
+ * ended: for a call that was passed on to a process which died of it. False: there
+ * is no such monitor. */
+bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
+                  struct cnode_term reason);
 /* The connection to `peer` is lost. */
 void monitor_peer_down(struct node *node, atom_t peer);
 

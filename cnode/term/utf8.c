@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * UTF-8. Nearly all text here is ASCII, which is looked at eight bytes a step.
+ * UTF-8: see utf8.h.
  */
 #include "term/utf8.h"
-
-#include <string.h>
-
-#define ASCII_MASK UINT64_C(0x8080808080808080)
 
 long utf8_count(const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
     const uint8_t *end = at + len;
     long count = 0;
-    uint64_t word;
     uint32_t point;
 
-    while (at < end) {
-        if (end - at >= 8) {
-            memcpy(&word, at, 8);
-            if ((word & ASCII_MASK) == 0) {
-                at += 8;
-                count += 8;
-                continue;
-            }
-        }
-        size_t n = *at < 0x80 ? 1 : utf8_get(at, end, &point);
+    if (utf8_is_ascii(at, len)) {
+        return (long)len;
+    }
+    for (; at < end; count++) {
+        size_t n = utf8_get(at, end, &point);
         if (n == 0) {
             return -1;
         }
         at += n;
-        count++;
     }
     return count;
 }

@@ -39,6 +39,9 @@
 
 enum { MORE = 0, CHECKED = 1 }; /* or a negative error */
 
+/* What checking a plain term gives: its size; MORE; or a negative error. */
+typedef int64_t size_or_rc;
+
 /* What is left to check. */
 struct span {
     const uint8_t *at;
@@ -50,7 +53,7 @@ static int enter(struct validator *v, uint64_t level);
 static int leave(struct validator *v);
 static int check_container(struct validator *v, struct span s);
 static int check_fun(struct validator *v, struct span s);
-static int check_plain(struct span s, size_t *size);
+static size_or_rc check_plain(struct span s);
 
 int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
                   size_t *size)
@@ -84,26 +87,21 @@ void validator_fini(struct validator *v)
 int validator_step(struct validator *v, const uint8_t *bytes, size_t len,
                    uint64_t budget)
 {
-    for (;;) {
-        int rc;
+    int rc = CHECKED;
 
-        while ((v->pending & LEVEL_COUNT) == 0) {
-            if (v->depth == 0) {
-                return CHECKED;
+    while (rc == CHECKED) {
+        if ((v->pending & LEVEL_COUNT) != 0) {
+            if (budget-- == 0) {
+                return MORE;
             }
+            rc = check_term(v, bytes, len);
+        } else if (v->depth > 0) {
             rc = leave(v);
-            if (rc < 0) {
-                return rc;
-            }
-        }
-        if (budget-- == 0) {
-            return MORE;
-        }
-        rc = check_term(v, bytes, len);
-        if (rc != CHECKED) {
-            return rc;
+        } else {
+            return CHECKED;
         }
     }
+    return rc;
 }
 
 static uint64_t *levels(struct validator *v)
@@ -111,24 +109,33 @@ static uint64_t *levels(struct validator *v)
     return v->stack != NULL ? v->stack : v->small;
 }
 
+static int grow(struct validator *v)
+{
+    uint32_t cap = v->stack_cap * 2;
+    uint64_t *stack = mem_try_realloc(v->stack, (size_t)cap * sizeof(*stack));
+
+    if (stack == NULL) {
+        return CNODE_NOMEM;
+    }
+    if (v->stack == NULL) {
+        memcpy(stack, v->small, sizeof(v->small));
+    }
+    v->stack = stack;
+    v->stack_cap = cap;
+    return CHECKED;
+}
+
 /* The terms of a container come next; the level we are in waits. */
-static int enter(struct validator *v, uint64_t level)
+static inline int enter(struct validator *v, uint64_t level)
 {
     if (v->depth >= v->max_depth) {
         return CNODE_TOO_DEEP;
     }
     if (v->depth == v->stack_cap) {
-        uint32_t cap = v->stack_cap * 2;
-        uint64_t *stack =
-            mem_try_realloc(v->stack, (size_t)cap * sizeof(*stack));
-        if (stack == NULL) {
-            return CNODE_NOMEM;
+        int rc = grow(v);
+        if (rc != CHECKED) {
+            return rc;
         }
-        if (v->stack == NULL) {
-            memcpy(stack, v->small, sizeof(v->small));
-        }
-        v->stack = stack;
-        v->stack_cap = cap;
     }
     levels(v)[v->depth++] = v->pending;
     v->pending = level;
@@ -156,8 +163,7 @@ static bool is_atom_tag(uint8_t tag)
 static int check_term(struct validator *v, const uint8_t *bytes, size_t len)
 {
     struct span s = {bytes + v->at, len - v->at};
-    size_t size;
-    int rc;
+    size_or_rc size;
 
     if (s.len == 0) {
         return MORE;
@@ -175,12 +181,13 @@ static int check_term(struct validator *v, const uint8_t *bytes, size_t len)
     case TAG_FUN:
         return check_fun(v, s);
     default:
-        rc = check_plain(s, &size);
-        if (rc == CHECKED) {
-            v->pending--;
-            v->at += size;
+        size = check_plain(s);
+        if (size <= 0) {
+            return (int)size;
         }
-        return rc;
+        v->pending--;
+        v->at += (size_t)size;
+        return CHECKED;
     }
 }
 
@@ -215,8 +222,7 @@ static int check_container(struct validator *v, struct span s)
 /* Steps over one plain term inside a fun. */
 static int step_over(struct span *s, bool (*is_wanted)(uint8_t))
 {
-    size_t size;
-    int rc;
+    size_or_rc size;
 
     if (s->len == 0) {
         return MORE;
@@ -224,12 +230,13 @@ static int step_over(struct span *s, bool (*is_wanted)(uint8_t))
     if (!is_wanted(*s->at)) {
         return CNODE_MALFORMED;
     }
-    rc = check_plain(*s, &size);
-    if (rc == CHECKED) {
-        s->at += size;
-        s->len -= size;
+    size = check_plain(*s);
+    if (size <= 0) {
+        return (int)size;
     }
-    return rc;
+    s->at += size;
+    s->len -= (size_t)size;
+    return CHECKED;
 }
 
 static bool is_integer_tag(uint8_t tag)
@@ -273,8 +280,14 @@ static int check_fun(struct validator *v, struct span s)
 
 /* -- terms without terms inside ------------------------------------------- */
 
-/* A head of `head` bytes whose last `width` bytes are a length. */
-static int sized(struct span s, size_t width, size_t extra, size_t *size)
+static inline size_or_rc within(struct span s, size_t size)
+{
+    return s.len < size ? MORE : (size_or_rc)size;
+}
+
+/* A length of `width` bytes behind the tag, `extra` bytes, and what it counts.
+ */
+static inline size_or_rc sized(struct span s, size_t width, size_t extra)
 {
     size_t n;
 
@@ -283,55 +296,58 @@ static int sized(struct span s, size_t width, size_t extra, size_t *size)
     }
     n = width == 1 ? s.at[1] : width == 2 ? get_u16(s.at + 1)
                                           : get_u32(s.at + 1);
-    *size = 1 + width + extra + n;
-    return s.len < *size ? MORE : CHECKED;
+    return within(s, 1 + width + extra + n);
 }
 
-static int check_atom(struct span s, size_t *size)
+static inline size_or_rc check_utf8_atom(struct span s, size_t width)
 {
-    bool is_short = *s.at == TAG_ATOM8 || *s.at == TAG_ATOM_LATIN1_8;
-    bool is_utf8 = *s.at == TAG_ATOM8 || *s.at == TAG_ATOM16;
-    size_t head = is_short ? 2 : 3;
+    size_or_rc size = sized(s, width, 0);
+    size_t len = (size_t)size - 1 - width;
     long chars;
-    size_t n;
 
-    if (s.len < head) {
-        return MORE;
-    }
-    n = is_short ? s.at[1] : get_u16(s.at + 1);
-    if (n > (is_utf8 ? ATOM_MAX_BYTES : ATOM_MAX_CHARS)) {
+    if (width == 2 && s.len > width && get_u16(s.at + 1) > ATOM_MAX_BYTES) {
         return CNODE_MALFORMED;
     }
-    *size = head + n;
-    if (s.len < *size) {
-        return MORE;
+    if (size <= 0 || (len <= ATOM_MAX_CHARS &&
+                      utf8_is_ascii(s.at + 1 + width, len))) {
+        return size;
     }
-    chars = is_utf8 ? utf8_count(s.at + head, n) : 0;
-    return chars < 0 || chars > ATOM_MAX_CHARS ? CNODE_MALFORMED : CHECKED;
+    chars = utf8_count(s.at + 1 + width, len);
+    return chars < 0 || chars > ATOM_MAX_CHARS ? CNODE_MALFORMED : size;
+}
+
+static inline size_or_rc check_atom(struct span s)
+{
+    switch (*s.at) {
+    case TAG_ATOM8:
+        return check_utf8_atom(s, 1);
+    case TAG_ATOM16:
+        return check_utf8_atom(s, 2);
+    case TAG_ATOM_LATIN1_8:
+        return sized(s, 1, 0);
+    case TAG_ATOM_LATIN1:
+        return s.len >= 3 && get_u16(s.at + 1) > ATOM_MAX_CHARS
+                   ? CNODE_MALFORMED
+                   : sized(s, 2, 0);
+    default:
+        return CNODE_MALFORMED;
+    }
 }
 
 /* A node name with `before` bytes between tag and name, `after` behind it. */
-static int check_ident(struct span s, size_t before, size_t after, size_t *size)
+static inline size_or_rc check_ident(struct span s, size_t before, size_t after)
 {
-    struct span name;
-    int rc;
+    size_t head = 1 + before;
+    size_or_rc name;
 
-    if (s.len < 2 + before) {
+    if (s.len <= head) {
         return MORE;
     }
-    name = (struct span){s.at + 1 + before, s.len - 1 - before};
-    if (!is_atom_tag(*name.at)) {
-        return CNODE_MALFORMED;
-    }
-    rc = check_atom(name, size);
-    if (rc != CHECKED) {
-        return rc;
-    }
-    *size += 1 + before + after;
-    return s.len < *size ? MORE : CHECKED;
+    name = check_atom((struct span){s.at + head, s.len - head});
+    return name <= 0 ? name : within(s, head + (size_t)name + after);
 }
 
-static int check_ref(struct span s, size_t creation_bytes, size_t *size)
+static size_or_rc check_ref(struct span s, size_t creation_bytes)
 {
     unsigned words;
 
@@ -342,111 +358,100 @@ static int check_ref(struct span s, size_t creation_bytes, size_t *size)
     if (words < 1 || words > REF_MAX_WORDS) {
         return CNODE_MALFORMED;
     }
-    return check_ident(s, 2, creation_bytes + 4 * (size_t)words, size);
+    return check_ident(s, 2, creation_bytes + 4 * (size_t)words);
 }
 
-static int check_double(struct span s, size_t *size)
+static size_or_rc check_double(struct span s)
 {
-    uint64_t bits;
+    size_or_rc size = within(s, 9);
 
-    *size = 9;
-    if (s.len < *size) {
-        return MORE;
+    if (size > 0 && (get_u64(s.at + 1) >> 52 & 0x7FF) == 0x7FF) {
+        return CNODE_MALFORMED; /* NaN, infinite */
     }
-    bits = get_u64(s.at + 1) >> 52 & 0x7FF;
-    return bits == 0x7FF ? CNODE_MALFORMED : CHECKED; /* NaN, infinite */
+    return size;
 }
 
-static int check_float_text(struct span s, size_t *size)
+static size_or_rc check_float_text(struct span s)
 {
     char text[FLOAT_TEXT_BYTES + 1] = {0};
+    size_or_rc size = within(s, 1 + FLOAT_TEXT_BYTES);
     char *end;
 
-    *size = 1 + FLOAT_TEXT_BYTES;
-    if (s.len < *size) {
-        return MORE;
+    if (size <= 0) {
+        return size;
     }
     memcpy(text, s.at + 1, FLOAT_TEXT_BYTES);
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') {
         return CNODE_MALFORMED;
     }
     return isfinite(strtod(text, &end)) && *end == '\0' && end > text
-               ? CHECKED
+               ? size
                : CNODE_MALFORMED;
 }
 
-static int check_bits(struct span s, size_t *size)
+static size_or_rc check_bits(struct span s)
 {
-    int rc = sized(s, 4, 1, size);
-
     if (s.len >= 6 && (s.at[5] < 1 || s.at[5] > 8 || get_u32(s.at + 1) == 0)) {
         return CNODE_MALFORMED;
     }
-    return rc;
+    return sized(s, 4, 1);
 }
 
-static int check_export(struct span s, size_t *size)
+static size_or_rc check_export(struct span s)
 {
     struct span rest = {s.at + 1, s.len - 1};
     int rc = step_over(&rest, is_atom_tag);
 
     rc = rc == CHECKED ? step_over(&rest, is_atom_tag) : rc;
     rc = rc == CHECKED ? step_over(&rest, is_integer_tag) : rc;
-    *size = (size_t)(rest.at - s.at);
-    return rc;
+    return rc == CHECKED ? rest.at - s.at : rc;
 }
 
-static int fixed(struct span s, size_t bytes, size_t *size)
-{
-    *size = bytes;
-    return s.len < bytes ? MORE : CHECKED;
-}
-
-static int check_plain(struct span s, size_t *size)
+static size_or_rc check_plain(struct span s)
 {
     switch (*s.at) {
     case TAG_NIL:
-        return fixed(s, 1, size);
+        return within(s, 1);
     case TAG_INT8:
-        return fixed(s, 2, size);
+        return within(s, 2);
     case TAG_INT32:
-        return fixed(s, 5, size);
+        return within(s, 5);
     case TAG_BIG8:
-        return sized(s, 1, 1, size);
+        return sized(s, 1, 1);
     case TAG_BIG32:
-        return sized(s, 4, 1, size);
+        return sized(s, 4, 1);
     case TAG_DOUBLE:
-        return check_double(s, size);
+        return check_double(s);
     case TAG_FLOAT_TEXT:
-        return check_float_text(s, size);
+        return check_float_text(s);
     case TAG_ATOM8:
     case TAG_ATOM16:
     case TAG_ATOM_LATIN1:
     case TAG_ATOM_LATIN1_8:
-        return check_atom(s, size);
+        return check_atom(s);
     case TAG_STRING:
         return s.len >= 3 && get_u16(s.at + 1) == 0 ? CNODE_MALFORMED
-                                                    : sized(s, 2, 0, size);
+                                                    : sized(s, 2, 0);
     case TAG_BINARY:
-        return sized(s, 4, 0, size);
+        return sized(s, 4, 0);
     case TAG_BITSTRING:
-        return check_bits(s, size);
+        return check_bits(s);
     case TAG_PID:
     case TAG_PORT:
-        return check_ident(s, 0, 12, size);
+        return check_ident(s, 0, 12);
     case TAG_PID_OLD:
-        return check_ident(s, 0, 9, size);
+        return check_ident(s, 0, 9);
     case TAG_PORT_32:
-        return check_ident(s, 0, 8, size);
+        return check_ident(s, 0, 8);
     case TAG_PORT_OLD:
     case TAG_REF_OLD:
-        return check_ident(s, 0, 5, size);
+        return check_ident(s, 0, 5);
     case TAG_REF:
-        return check_ref(s, 4, size);
+        return check_ref(s, 4);
     case TAG_REF_CREATION8:
-        return check_ref(s, 1, size);
+        return check_ref(s, 1);
     case TAG_EXPORT:
-        return check_export(s, size);
+        return check_export(s);
     default:
         return CNODE_MALFORMED;
     }

@@ -74,8 +74,9 @@ struct cnode_behaviour {
      * Reason}. Unhandled ones are dropped. */
     int (*handle_info)(struct cnode_worker *w, void *state,
                        struct cnode_term message);
-    /* The worker ends (not after kill). Free what the state holds. Runs in every
-     * case but kill, also after an error of another callback. */
+    /* The worker ends, for whatever reason, also by an error of another callback
+     * or killed (reason killed): free what the state holds. Only not after init
+     * failed. */
     void (*terminate)(struct cnode_worker *w, void *state,
                       struct cnode_term reason);
     /* The calls every worker answers; without a callback the default does:

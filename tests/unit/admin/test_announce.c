@@ -81,7 +81,7 @@ static void failures_name_what_is_in_the_way(void **state)
                         "cnode: the name c1@h is in use: a node with it is "
                         "registered at epmd (port 4369)\n");
     assert_string_equal(failure(UV_EADDRINUSE),
-                        "cnode: cannot listen on 0.0.0.0 port 9100: address "
+                        "cnode: cannot listen on 0.0.0.0 port 9100: Address "
                         "already in use\n");
     assert_non_null(strstr(failure(UV_ECONNREFUSED), "port 4369"));
     assert_string_equal(failure(CNODE_NOMEM),

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `cnode call`: reads the arguments, calls, prints the reply as a term.
+ */
+#ifndef CNODE_ADMIN_CALL_H
+#define CNODE_ADMIN_CALL_H
+
+#include "admin/cli.h"
+#include "admin/client.h"
+#include "term/text.h"
+
+/* Exit codes of all commands. */
+enum { EXIT_CODE_OK, EXIT_CODE_FAILED, EXIT_CODE_USAGE };
+
+/* Runs the command; the exit code. */
+int call_run(const struct cli *cli);
+
+/* --- the pure parts */
+
+/* What is asked of whom. */
+struct call {
+    const char *node;
+    const char *pool; /* or the service */
+    bool is_pooled;   /* a worker of a pool: wrapped in an envelope */
+    uint64_t timeout_ms;
+    struct buf id, term; /* encoded; id is empty without a pool */
+};
+
+/* 0; or CNODE_EINVALID, with lines for people in `error`. call_fini() is due in
+ * both cases. */
+MUST_USE int call_read(struct call *call, const struct cli *cli,
+                       struct buf *error);
+void call_fini(struct call *call);
+
+/* The request as it is sent: AdvancedPool's envelope for a worker of a pool,
+ * the bare term for a service. `now_ms`: since 1970. */
+void call_put_request(const struct call *call, struct buf *buf, struct pid self,
+                      int64_t now_ms);
+
+/* Text, the mistake at `where` marked by a caret in a line below. */
+void call_put_caret(struct buf *out, const char *text, size_t where);
+
+/* Why there is no reply, one line. */
+void call_put_failure(struct buf *out, const struct call *call,
+                      const struct client_result *result);
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tables of keys, and the few rules that a table cannot say. The text of each
+ * key ends up in `cnode help configuration`, in docs/configuration.md and in
+ * docs/config.schema.json.
+ */
+#include "admin/settings.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "dist/handshake.h"
+#include <cnode/error.h>
+
+#define US  UINT64_C(1000) /* in nanoseconds */
+#define MS  (1000 * US)
+#define SEC (1000 * MS)
+
+/* --- the keys */
+
+#define KEY(type_, field) .name = #field, .offset = offsetof(type_, field)
+#define KEY_AS(name_, type_, field)                                            \
+    .name = (name_), .offset = offsetof(type_, field)
+#define TOP     struct settings_top
+#define NODE    struct settings_node
+#define RUNTIME struct settings_runtime
+#define LOGGING struct settings_log
+
+static const struct config_key top_keys[] = {
+    {KEY_AS("$schema", TOP, schema), .type = CONFIG_STRING,
+     .doc = "where editors find config.schema.json; not read"},
+    {KEY(TOP, node), .type = CONFIG_OBJECT,
+     .doc = "the node's place in the cluster"},
+    {KEY(TOP, runtime), .type = CONFIG_OBJECT, .doc = "how callbacks are run"},
+    {KEY(TOP, limits), .type = CONFIG_OBJECT,
+     .doc = "limits on what comes from outside"},
+    {KEY(TOP, log), .type = CONFIG_OBJECT, .doc = "lines on stderr"},
+    {KEY(TOP, behaviours), .type = CONFIG_ARRAY,
+     .doc = "shared objects to load behaviours from, relative to this file; "
+            "those that ship need no entry"},
+    {KEY(TOP, pools), .type = CONFIG_OBJECT,
+     .doc = "pools of workers by their registered name, such as "
+            "Elixir.MyPool"},
+    {KEY(TOP, services), .type = CONFIG_OBJECT,
+     .doc = "single workers by their registered name"},
+};
+
+static const char *const link_profiles[] = {"latency", "throughput", "off",
+                                            NULL};
+
+static const struct config_key node_keys[] = {
+    {KEY(NODE, name), .type = CONFIG_STRING,
+     .doc = "full name, such as c1@127.0.0.1; required here or as --name"},
+    {KEY(NODE, cookie_file), .type = CONFIG_STRING,
+     .doc = "file that holds the cookie, relative to this file; by default "
+            "~/.erlang.cookie. --cookie and CNODE_COOKIE go first"},
+    {KEY(NODE, cookies), .type = CONFIG_OBJECT,
+     .doc = "other cookies for some nodes: {\"node@host\": \"cookie\"}"},
+    {KEY(NODE, join), .type = CONFIG_ARRAY,
+     .doc = "nodes to stay connected to; dialled again for ever"},
+    {KEY(NODE, hidden), .type = CONFIG_BOOL, .doc = "connect as a hidden node"},
+    {KEY(NODE, listen), .type = CONFIG_STRING, .doc = "address to listen on"},
+    {KEY(NODE, port), .type = CONFIG_UINT, .most = 65535,
+     .doc = "port to listen on; 0 takes any"},
+    {KEY(NODE, epmd_port), .type = CONFIG_UINT, .least = 1, .most = 65535,
+     .doc = "port of epmd; by default ERL_EPMD_PORT, else 4369"},
+    {KEY(NODE, start_epmd), .type = CONFIG_BOOL,
+     .doc = "start epmd when there is none, as erl does"},
+    {KEY_AS("ticktime", NODE, ticktime_ns), .type = CONFIG_DURATION,
+     .least = SEC, .most = 86400 * SEC,
+     .doc = "a peer that is silent for that long is down; as net_ticktime, "
+            "the same on all nodes"},
+    {KEY_AS("setup_time", NODE, setup_ns), .type = CONFIG_DURATION,
+     .least = 100 * MS, .most = 120 * SEC,
+     .doc = "most time for each step of connecting; as net_setuptime"},
+    {KEY(NODE, link_profile), .type = CONFIG_ENUM, .choices = link_profiles,
+     .doc = "how the other end of a connection is tuned when it comes up"},
+    {KEY_AS("stop_timeout", NODE, stop_ns), .type = CONFIG_DURATION,
+     .most = 3600 * SEC,
+     .doc = "most time for terminate callbacks when the node stops"},
+};
+
+static const struct config_key runtime_keys[] = {
+    {KEY(RUNTIME, schedulers), .type = CONFIG_ANY, .wanted = "\"auto\" or 1",
+     .doc = "threads that run callbacks; this release runs one"},
+    {KEY_AS("busy_poll", RUNTIME, busy_poll_ns), .type = CONFIG_DURATION,
+     .most = 10 * MS,
+     .doc = "keep polling that long after traffic before sleeping; 0s never"},
+    {KEY_AS("callback_budget", RUNTIME, callback_budget_ns),
+     .type = CONFIG_DURATION, .most = 3600 * SEC,
+     .doc = "a callback that takes longer is reported by name; 0s never"},
+    {KEY_AS("callback_limit", RUNTIME, callback_limit_ns),
+     .type = CONFIG_DURATION, .most = 86400 * SEC,
+     .doc = "a callback that takes longer ends the node, so that whoever "
+            "supervises it starts it again; 0s never"},
+};
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+
+static const struct config_key log_keys[] = {
+    {KEY(LOGGING, level), .type = CONFIG_ENUM, .choices = levels,
+     .doc = "least level that is written"},
+    {KEY(LOGGING, format), .type = CONFIG_ENUM, .choices = formats,
+     .doc = "form of a line"},
+};
+
+static const struct settings_node node_defaults = {
+    .listen = "0.0.0.0",
+    .start_epmd = true,
+    .ticktime_ns = 60 * SEC,
+    .setup_ns = 7 * SEC,
+    .stop_ns = 5 * SEC,
+    .link_profile = LINK_PROFILE_LATENCY,
+};
+
+static const struct settings_runtime runtime_defaults = {
+    .busy_poll_ns = 50 * US,
+    .callback_budget_ns = 100 * MS,
+    .callback_limit_ns = 60 * SEC,
+};
+
+static const struct settings_log log_defaults = {
+    .level = LOG_LEVEL_INFO,
+    .format = LOG_FORMAT_LOGFMT,
+};
+
+static const struct settings_top top_defaults;
+
+/* limits.def as keys and as defaults. */
+static const struct config_key limit_keys[] = {
+#define LIMIT(name_, def, least_, most_, unit, answer)                         \
+    {KEY(struct limits, name_),                                                \
+     .type = __builtin_strcmp(unit, "bytes") == 0 ? CONFIG_SIZE : CONFIG_UINT, \
+     .least = (least_), .most = (most_), .doc = (answer)},
+#include "base/limits.def"
+#undef LIMIT
+};
+
+static const struct limits limit_defaults = {
+#define LIMIT(name, def, least, most, unit, answer) .name = (def),
+#include "base/limits.def"
+#undef LIMIT
+};
+
+#define SECTION(path_, keys_, defaults_, target_, doc_)                        \
+    ((struct settings_section){.path = (path_),                                \
+                               .doc = (doc_),                                  \
+                               .keys = (keys_),                                \
+                               .count = ARRAY_LEN(keys_),                      \
+                               .defaults = &(defaults_),                       \
+                               .target = &(target_)})
+
+void settings_sections(struct settings *settings,
+                       struct settings_section out[SETTINGS_SECTION_COUNT])
+{
+    out[0] = SECTION("", top_keys, top_defaults, settings->top,
+                     "The file is one JSON object.");
+    out[1] = SECTION("node", node_keys, node_defaults, settings->node,
+                     "The node's place in the cluster.");
+    out[2] = SECTION("runtime", runtime_keys, runtime_defaults,
+                     settings->runtime, "How callbacks are run.");
+    out[3] = SECTION("limits", limit_keys, limit_defaults, settings->limits,
+                     "Limits on what comes from outside, and what happens "
+                     "when one is reached.");
+    out[4] = SECTION("log", log_keys, log_defaults, settings->log,
+                     "Lines on stderr.");
+}
+
+/* --- reading */
+
+static void read_tables(struct settings *settings);
+static void apply_options(struct settings *settings, const struct cli *cli);
+static void check_name(struct settings *settings, const struct cli *cli);
+static void check_listen(struct settings *settings);
+static void check_join(struct settings *settings, const struct cli *cli);
+static void check_cookies(struct settings *settings);
+static void check_schedulers(struct settings *settings);
+
+static void settings_init(struct settings *settings)
+{
+    *settings = (struct settings){
+        .node = node_defaults,
+        .runtime = runtime_defaults,
+        .log = log_defaults,
+        .limits = limit_defaults,
+    };
+}
+
+static void settings_read(struct settings *settings, const struct cli *cli)
+{
+    for (size_t i = 0; i < cli->set.count; i++) {
+        int rc = config_set(&settings->config, cli->set.items[i]);
+        (void)rc; /* counted in error_count */
+    }
+    read_tables(settings);
+    apply_options(settings, cli);
+    check_name(settings, cli);
+    check_listen(settings);
+    check_join(settings, cli);
+    check_cookies(settings);
+    check_schedulers(settings);
+}
+
+int settings_load(struct settings *settings, const struct cli *cli)
+{
+    int rc;
+
+    settings_init(settings);
+    rc = config_open(&settings->config, cli->config);
+    if (rc == 0) {
+        settings_read(settings, cli);
+    }
+    return rc;
+}
+
+int settings_parse(struct settings *settings, const struct cli *cli,
+                   const char *text)
+{
+    int rc;
+
+    settings_init(settings);
+    rc = config_parse(&settings->config, cli->config, text);
+    if (rc == 0) {
+        settings_read(settings, cli);
+    }
+    return rc;
+}
+
+static void read_tables(struct settings *settings)
+{
+    struct settings_section sections[SETTINGS_SECTION_COUNT];
+    struct settings_top *top = &settings->top;
+
+    settings_sections(settings, sections);
+    for (size_t i = 0; i < SETTINGS_SECTION_COUNT; i++) {
+        const struct settings_section *section = &sections[i];
+        json_t *objects[] = {settings->config.root, top->node, top->runtime,
+                             top->limits, top->log};
+        if (objects[i] != NULL) {
+            config_read(&settings->config, section->path, objects[i],
+                        section->keys, section->count, section->target);
+        }
+    }
+}
+
+/* A mistake in an option: it has no place in the file. */
+static void option_error(struct settings *settings, const char *option,
+                         const char *expected, const char *got)
+{
+    buf_printf(&settings->config.errors, "--%s: expected %s, got \"%s\"\n",
+               option, expected, got);
+    settings->config.error_count++;
+}
+
+static void apply_options(struct settings *settings, const struct cli *cli)
+{
+    struct settings_node *node = &settings->node;
+
+    if (cli->name != NULL) {
+        node->name = cli->name;
+    }
+    node->hidden = node->hidden || cli->is_hidden;
+    if (cli->cookie_file != NULL) { /* relative to where the user is */
+        node->cookie_file = cli->cookie_file;
+    } else if (node->cookie_file != NULL) {
+        settings->cookie_path =
+            config_file(&settings->config, node->cookie_file);
+        node->cookie_file = settings->cookie_path;
+    }
+}
+
+static const char wanted_name[] = "a full node name such as \"c1@127.0.0.1\"";
+
+static void check_name(struct settings *settings, const struct cli *cli)
+{
+    const char *name = settings->node.name;
+
+    if (name == NULL) {
+        config_error(&settings->config, "node.name",
+                     "missing, expected %s (or give --name)", wanted_name);
+    } else if (!node_name_is_valid(name)) {
+        if (cli->name != NULL) {
+            option_error(settings, "name", wanted_name, name);
+        } else {
+            config_error(&settings->config, "node.name",
+                         "expected %s, got \"%s\"", wanted_name, name);
+        }
+    }
+}
+
+static void check_listen(struct settings *settings)
+{
+    struct in6_addr address;
+    const char *host = settings->node.listen;
+
+    if (inet_pton(AF_INET, host, &address) != 1 &&
+        inet_pton(AF_INET6, host, &address) != 1) {
+        config_error(&settings->config, "node.listen",
+                     "expected an IP address such as \"0.0.0.0\", got \"%s\"",
+                     host);
+    }
+}
+
+static void add_join(struct settings *settings, const char *name)
+{
+    struct cli_list *join = &settings->join;
+
+    if (settings->node.name != NULL && strcmp(settings->node.name, name) == 0) {
+        return; /* one file for all nodes may name every one of them */
+    }
+    join->items =
+        mem_realloc(join->items, (join->count + 1) * sizeof(*join->items));
+    join->items[join->count++] = name;
+}
+
+static void check_join(struct settings *settings, const struct cli *cli)
+{
+    json_t *element;
+    size_t i;
+
+    json_array_foreach(settings->node.join, i, element)
+    {
+        const char *name = json_string_value(element);
+        char *path = config_index("node.join", i);
+        if (name != NULL && node_name_is_valid(name)) {
+            add_join(settings, name);
+        } else if (name != NULL) {
+            config_error(&settings->config, path, "expected %s, got \"%s\"",
+                         wanted_name, name);
+        } else {
+            config_error(&settings->config, path, "expected %s", wanted_name);
+        }
+        mem_free(path);
+    }
+    for (i = 0; i < cli->join.count; i++) {
+        if (node_name_is_valid(cli->join.items[i])) {
+            add_join(settings, cli->join.items[i]);
+        } else {
+            option_error(settings, "join", wanted_name, cli->join.items[i]);
+        }
+    }
+}
+
+static bool is_cookie(const char *text)
+{
+    size_t len = text == NULL ? 0 : strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            return false;
+        }
+    }
+    return len > 0 && len <= COOKIE_MAX;
+}
+
+/* The message leaves out what was there: it is a secret. */
+static void check_cookies(struct settings *settings)
+{
+    const char *name;
+    json_t *cookie;
+
+    json_object_foreach(settings->node.cookies, name, cookie)
+    {
+        char *path = config_join("node.cookies", name);
+        if (!node_name_is_valid(name)) {
+            config_error(&settings->config, path, "expected %s as the key",
+                         wanted_name);
+        }
+        if (!is_cookie(json_string_value(cookie))) {
+            config_error(&settings->config, path,
+                         "expected a cookie: 1..%d characters of printable "
+                         "ASCII",
+                         COOKIE_MAX);
+        }
+        mem_free(path);
+    }
+}
+
+static void check_schedulers(struct settings *settings)
+{
+    const json_t *asked = settings->runtime.schedulers;
+    const char *text = json_string_value(asked);
+
+    if (asked == NULL || (text != NULL && strcmp(text, "auto") == 0) ||
+        (json_is_integer(asked) && json_integer_value(asked) == 1)) {
+        return;
+    }
+    config_error(&settings->config, "runtime.schedulers",
+                 "expected \"auto\" or 1 (more than one scheduler comes with a "
+                 "later release)");
+}
+
+void settings_fini(struct settings *settings)
+{
+    mem_free(settings->join.items);
+    mem_free(settings->cookie_path);
+    config_fini(&settings->config);
+}
+
+/* --- handing on */
+
+void settings_node_config(const struct settings *settings, const char *cookie,
+                          struct node_config *out)
+{
+    const struct settings_node *node = &settings->node;
+    const struct settings_runtime *runtime = &settings->runtime;
+
+    *out = (struct node_config){
+        .name = node->name,
+        .cookie = cookie,
+        .hidden = node->hidden,
+        .listen_host = node->listen,
+        .listen_port = (uint16_t)node->port,
+        .epmd_port = node->epmd_port == 0 ? epmd_port_from_env()
+                                          : (uint16_t)node->epmd_port,
+        .start_epmd = node->start_epmd,
+        .setup_ms = node->setup_ns / MS,
+        .ticktime_ms = node->ticktime_ns / MS,
+        .busy_poll_ns = runtime->busy_poll_ns,
+        .callback_budget_ns = runtime->callback_budget_ns,
+        .callback_limit_ns = runtime->callback_limit_ns,
+        .link_profile = (enum link_profile)node->link_profile,
+    };
+}
+
+const char *settings_cookie_for(const struct settings *settings,
+                                const char *node)
+{
+    return json_string_value(json_object_get(settings->node.cookies, node));
+}

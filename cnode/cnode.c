@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of contents: what a node is made of, in the order in which it
+ * starts. It stops in the opposite order.
+ *
+ *     configuration   admin/settings, pool/pool_config (loads behaviours)
+ *     cookie          admin/cookie
+ *     signals         admin/signals: from here on SIGTERM stops cleanly
+ *     node            node/node: listens, registers at epmd
+ *     pools           pool/pools: when the node is ready and has its creation
+ *     join            node/peers: dials the others
+ *
+ * A mistake in the configuration or the cookie is found before anything is
+ * started (exit code 2); what fails later is exit code 1.
+ */
+#include "cnode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/announce.h"
+#include "admin/call.h"
+#include "admin/cookie.h"
+#include "admin/settings.h"
+#include "admin/signals.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "node/node.h"
+#include "pool/pools.h"
+#include <cnode/error.h>
+
+enum { NS_PER_MS = 1000000 };
+
+struct cnode {
+    struct settings settings;
+    struct pool_settings pool_settings;
+    char cookie[COOKIE_MAX + 1];
+
+    struct node_config config;
+    struct node node;
+    struct pools pools;
+    struct signals signals;
+    bool has_pools; /* started: to be stopped first */
+    int code;       /* to exit with */
+};
+
+/* In the order of time. */
+static int cnode_load(struct cnode *c, const struct cli *cli);
+static int cnode_read_cookie(struct cnode *c, const struct cli *cli);
+static int cnode_run(struct cnode *c);
+static const char *cookie_for(void *owner, const char *name);
+static void on_ready(void *owner, int rc);
+static void on_nodeup(void *owner, struct peer *peer);
+static void on_nodedown(void *owner, struct peer *peer);
+static void cnode_report(struct cnode *c, int rc);
+static void on_stop(void *owner);
+static void on_pools_stopped(void *owner);
+static void on_closed(void *owner);
+static void cnode_unload(struct cnode *c);
+
+static const struct node_events node_events = {
+    .ready = on_ready,
+    .nodeup = on_nodeup,
+    .nodedown = on_nodedown,
+    .closed = on_closed,
+};
+
+/* Writes the text and frees it. Nobody reading it is no reason to end. */
+static void print(FILE *file, struct buf *text)
+{
+    (void)fwrite(buf_data(text), 1, buf_size(text), file);
+    (void)fflush(file);
+    buf_fini(text);
+}
+
+int cnode_start(const struct cli *cli)
+{
+    struct cnode *c = mem_zalloc(sizeof(*c));
+    int code = EXIT_CODE_USAGE;
+
+    if (cnode_load(c, cli) == 0 && cnode_read_cookie(c, cli) == 0) {
+        code = cnode_run(c);
+    }
+    cnode_unload(c);
+    return code;
+}
+
+/* The cookie is looked at only if there is a choice to check: a machine that
+ * checks configurations need not be one of the cluster. */
+int cnode_check(const struct cli *cli)
+{
+    struct cnode *c = mem_zalloc(sizeof(*c));
+    struct cookie_sources sources;
+    int rc = cnode_load(c, cli);
+
+    sources = cookie_sources(cli->cookie, c->settings.node.cookie_file);
+    if (rc == 0 && !cookie_is_by_default(&sources)) {
+        rc = cnode_read_cookie(c, cli);
+    }
+    cnode_unload(c);
+    if (rc != 0) {
+        return EXIT_CODE_USAGE;
+    }
+    return puts("ok") >= 0 && fflush(stdout) == 0 ? EXIT_CODE_OK
+                                                  : EXIT_CODE_FAILED;
+}
+
+/* --- before anything runs */
+
+/* Limits come before atoms, atoms before everything that knows names. */
+static int cnode_load(struct cnode *c, const struct cli *cli)
+{
+    struct settings *settings = &c->settings;
+    struct config *config = &settings->config;
+    int rc = settings_load(settings, cli);
+
+    if (rc == 0) {
+        limits = settings->limits;
+        log_setup((enum log_level)settings->log.level,
+                  (enum log_format)settings->log.format);
+        atom_init();
+        pool_settings_read(&c->pool_settings, config, settings->top.behaviours,
+                           settings->top.pools, settings->top.services);
+    }
+    if (config->error_count == 0) {
+        return 0;
+    }
+    print(stderr, &config->errors);
+    return CNODE_CONFIG;
+}
+
+static int cnode_read_cookie(struct cnode *c, const struct cli *cli)
+{
+    struct cookie_sources sources =
+        cookie_sources(cli->cookie, c->settings.node.cookie_file);
+    struct buf error;
+    int rc;
+
+    buf_init(&error, 0);
+    rc = cookie_read(&sources, c->cookie, &error);
+    print(stderr, &error);
+    return rc;
+}
+
+/* --- starting */
+
+/* Runs until a signal or a failure; the exit code. */
+static int cnode_run(struct cnode *c)
+{
+    struct node *node = &c->node;
+    int rc;
+
+    settings_node_config(&c->settings, c->cookie, &c->config);
+    c->config.cookie_for = cookie_for;
+    rc = node_init(node, &c->config, &node_events, c);
+    if (rc != 0) {
+        cnode_report(c, rc);
+        return c->code;
+    }
+    pools_init(&c->pools, node);
+    rc = signals_open(&c->signals, node_loop(node), on_stop, c);
+    if (rc == 0) {
+        rc = node_open(node);
+    }
+    if (rc != 0) {
+        cnode_report(c, rc);
+        node_close(node);
+    }
+    node_run(node);
+    pools_fini(&c->pools);
+    node_fini(node);
+    return c->code;
+}
+
+static const char *cookie_for(void *owner, const char *name)
+{
+    const struct cnode *c = owner;
+
+    return settings_cookie_for(&c->settings, name);
+}
+
+/* The node has its creation: pids can be made. Nobody was let in before this
+ * returns. */
+static void on_ready(void *owner, int rc)
+{
+    struct cnode *c = owner;
+    const struct cli_list *join = &c->settings.join;
+    struct buf text;
+
+    if (rc != 0) {
+        cnode_report(c, rc);
+        return; /* the node closes by itself */
+    }
+    c->has_pools = true;
+    rc = pools_start(&c->pools, &c->pool_settings);
+    if (rc != 0) {
+        cnode_report(c, rc);
+        on_stop(c);
+        return;
+    }
+    for (size_t i = 0; i < join->count; i++) {
+        rc = peers_join(&c->node.peers, join->items[i]);
+        if (rc != 0) {
+            LOG_ERROR("join_failed", F_STR("peer", join->items[i]), F_ERR(rc));
+        }
+    }
+    buf_init(&text, 0);
+    announce_put_ready(&text, atom_text(c->node.name), node_port(&c->node),
+                       c->node.creation, &c->pool_settings);
+    print(stdout, &text);
+}
+
+static void on_nodeup(void *owner, struct peer *peer)
+{
+    (void)owner;
+    LOG_INFO("nodeup", F_STR("peer", atom_text(peer->name)));
+}
+
+static void on_nodedown(void *owner, struct peer *peer)
+{
+    (void)owner;
+    LOG_INFO("nodedown", F_STR("peer", atom_text(peer->name)));
+}
+
+/* Why there is no node. */
+static void cnode_report(struct cnode *c, int rc)
+{
+    struct buf text;
+
+    c->code = EXIT_CODE_FAILED;
+    buf_init(&text, 0);
+    announce_put_failure(&text, &c->config, rc);
+    print(stderr, &text);
+}
+
+/* --- stopping */
+
+static void on_stop(void *owner)
+{
+    struct cnode *c = owner;
+
+    if (c->has_pools) {
+        c->has_pools = false;
+        pools_stop(&c->pools, c->settings.node.stop_ns / NS_PER_MS,
+                   on_pools_stopped, c);
+    } else {
+        node_close(&c->node);
+    }
+}
+
+static void on_pools_stopped(void *owner)
+{
+    struct cnode *c = owner;
+
+    node_close(&c->node);
+}
+
+static void on_closed(void *owner)
+{
+    struct cnode *c = owner;
+
+    signals_close(&c->signals);
+}
+
+static void cnode_unload(struct cnode *c)
+{
+    pool_settings_fini(&c->pool_settings);
+    settings_fini(&c->settings);
+    explicit_bzero(c->cookie, sizeof(c->cookie));
+    mem_free(c);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See child_spec.h.
+ */
+#include "pool/child_spec.h"
+
+#include "pool/envelope.h"
+
+enum child_request_kind child_request(struct cnode_term request,
+                                      struct cnode_term *argument)
+{
+    struct cnode_term parts[2];
+
+    if (term_is_atom(request, A_which_children)) {
+        return CHILD_WHICH;
+    }
+    if (term_is_atom(request, A_count_children)) {
+        return CHILD_COUNT;
+    }
+    if (!term_get_tuple(request, 2, parts)) {
+        return CHILD_OTHER;
+    }
+    *argument = parts[1];
+    if (term_is_atom(parts[0], A_start_child)) {
+        return CHILD_START;
+    }
+    return term_is_atom(parts[0], A_terminate_child) ? CHILD_TERMINATE
+                                                     : CHILD_OTHER;
+}
+
+/* The arguments of AdvancedPool's worker are a list of one list of them. */
+static struct cnode_term first_of(struct cnode_term args)
+{
+    struct cnode_list list;
+    struct cnode_term first;
+
+    if (cnode_list(args, &list) && cnode_list_next(&list, &first)) {
+        return first;
+    }
+    return args;
+}
+
+static void parse_args(struct cnode_term args, struct child_spec *out)
+{
+    struct cnode_list list;
+    struct cnode_term arg;
+
+    if (!cnode_list(args, &list)) {
+        return;
+    }
+    while (cnode_list_next(&list, &arg)) {
+        if (envelope_parse_ref(arg, &out->ref_module, &out->id)) {
+            out->has_ref = true;
+            break;
+        }
+    }
+    if (out->has_ref && cnode_list_next(&list, &arg)) {
+        out->args = first_of(arg);
+        if (cnode_list_next(&list, &arg)) {
+            out->context = arg;
+        }
+    }
+}
+
+bool child_spec_parse(struct cnode_term spec, struct child_spec *out)
+{
+    struct cnode_term start, mfa[3];
+    uint32_t arity;
+
+    if (!cnode_map_get(spec, "start", &start) &&
+        (!cnode_get_tuple(spec, &arity, &start) || arity < 1)) {
+        return false;
+    }
+    if (!term_get_tuple(start, 3, mfa) ||
+        cnode_type(mfa[0]) != CNODE_TYPE_ATOM) {
+        return false;
+    }
+    *out = (struct child_spec){
+        .module = mfa[0],
+        .args = term_nil(),
+        .context = atom_term(A_undefined),
+    };
+    parse_args(mfa[2], out);
+    return true;
+}

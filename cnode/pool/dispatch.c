@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See dispatch.h.
+ */
+#include "pool/dispatch.h"
+
+#include <cnode/error.h>
+
+#include "base/metric.h"
+#include "node/node.h"
+#include "pool/pools.h"
+#include "pool/run.h"
+#include "pool/segment.h"
+#include "pool/waiting.h"
+
+/* Answers a call, counts anything else. */
+static void refuse(struct pool *pool, const struct gen_message *gen,
+                   const char *format, struct cnode_term term)
+{
+    if (gen->kind == GEN_CALL) {
+        (void)gen_reply(pool->node, &pool->process, &gen->from, format, term);
+    } else {
+        METRIC_INC(dead_letters);
+    }
+}
+
+void dispatch_refuse(struct pool *pool, const struct signal *signal,
+                     struct cnode_term reason)
+{
+    struct gen_message gen;
+
+    gen_parse(signal->term, &gen);
+    refuse(pool, &gen, "{error, ~t}", reason);
+}
+
+static void refuse_error(struct pool *pool, const struct gen_message *gen,
+                         int rc)
+{
+    if (gen->kind == GEN_CALL) {
+        (void)gen_reply(pool->node, &pool->process, &gen->from, "{error, ~a}",
+                        cnode_error_atom(rc));
+    } else {
+        METRIC_INC(dead_letters);
+    }
+}
+
+static bool check_recipient(struct pool *pool, const struct gen_message *gen,
+                            const struct envelope *envelope)
+{
+    if (!envelope->has_ref) {
+        refuse(pool, gen, "{error, message_delivery_error}", TERM_NONE);
+        return false;
+    }
+    if (envelope->module != pool->config->worker.module) {
+        refuse(pool, gen, "{nz_ap_forward, nil}", TERM_NONE);
+        return false;
+    }
+    return true;
+}
+
+/* The worker of the key, started if need be; NULL: the caller was told. */
+static struct cnode_worker *find_or_start(struct segment *segment,
+                                          const struct worker_key *key,
+                                          const struct gen_message *gen,
+                                          const struct envelope *envelope)
+{
+    struct cnode_worker *w = worker_table_get(&segment->table, key);
+    struct pool *pool = segment->pool;
+    struct segment_start start = {.face = pool_choose_face(pool),
+                                  .args = term_nil(),
+                                  .context = envelope->context};
+
+    if (w != NULL) {
+        return w;
+    }
+    if (!envelope->spawn) {
+        refuse(pool, gen, "{nack, not_registered}", TERM_NONE);
+        return NULL;
+    }
+    start.in_background = pool->config->worker.spawn == SPAWN_ASYNC;
+    if (segment_start_worker(segment, key, &start, &w) != 0) {
+        refuse(pool, gen, "{error, ~t}", run_reason(&pool->pools->run));
+        return NULL;
+    }
+    return w;
+}
+
+void dispatch_envelope(struct pool *pool, const struct signal *signal,
+                       const struct gen_message *gen,
+                       const struct envelope *envelope)
+{
+    struct segment *segment;
+    struct cnode_worker *w;
+    struct worker_key key;
+    int rc;
+
+    if (!check_recipient(pool, gen, envelope)) {
+        return;
+    }
+    rc = worker_key_make(&key, envelope->id, &pool->pools->key_bytes);
+    if (rc != 0) {
+        refuse_error(pool, gen, rc);
+        return;
+    }
+    segment = pool_segment(pool, &key);
+    if (segment->state != SEGMENT_UP) {
+        segment_hold(segment, signal);
+        return;
+    }
+    w = find_or_start(segment, &key, gen, envelope);
+    if (w != NULL) {
+        dispatch_to_worker(w, signal, true);
+    }
+}
+
+void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
+                        bool by_ref)
+{
+    struct signal message = {.kind = SIGNAL_MESSAGE,
+                             .from = signal->from,
+                             .id = by_ref ? SIGNAL_BY_REF : 0,
+                             .term = signal->term};
+    struct node *node = worker_pool(w)->node;
+    struct run_watch before;
+
+    if (!worker_is_up(w)) {
+        waiting_push(w, &message);
+        return;
+    }
+    message.to = node_pid(node, &w->process);
+    before = run_watch_pause(node);
+    scheduler_become_message(&node->scheduler, &message);
+    run_watch_resume(&before);
+}
+
+bool dispatch_is_for(const struct cnode_worker *w,
+                     const struct envelope *envelope)
+{
+    struct pool *pool = worker_pool(w);
+
+    return envelope->has_ref &&
+           envelope->module == pool->config->worker.module &&
+           worker_has_id(w, envelope->id, &pool->pools->key_bytes);
+}
+
+void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
+                        struct cnode_term reason)
+{
+    struct cnode_term alias = from->tag;
+    struct pid caller;
+    struct ref ref;
+
+    (void)gen_alias(from->tag, &alias);
+    if (!term_get_pid(from->pid, &caller) || !term_get_ref(alias, &ref) ||
+        !monitor_fire(pool->node, caller, &ref, reason)) {
+        (void)gen_reply(pool->node, &pool->process, from, "{error, ~t}",
+                        reason);
+    }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the pool's registered name to the worker of a ref: what AdvancedPool's
+ * dispatcher does on the caller's node, for callers that have none. The worker
+ * answers the caller itself.
+ */
+#ifndef CNODE_POOL_DISPATCH_H
+#define CNODE_POOL_DISPATCH_H
+
+#include "node/gen.h"
+#include "pool/envelope.h"
+#include "pool/pool.h"
+
+/* An envelope sent to the pool. Starts the worker when its settings say so; a
+ * worker that is not up yet gets it later. Everything that cannot be delivered is
+ * answered (calls) or counted (the rest). Inside a callback of the scheduler. */
+void dispatch_envelope(struct pool *pool, const struct signal *signal,
+                       const struct gen_message *gen,
+                       const struct envelope *envelope);
+
+/* A message by ref to a worker that exists: at once when it is idle, else it
+ * waits its turn. */
+void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
+                        bool by_ref);
+
+/* The envelope's recipient is this worker. */
+bool dispatch_is_for(const struct cnode_worker *w,
+                     const struct envelope *envelope);
+
+/* A message that cannot be delivered: a call gets {error, Reason}. */
+void dispatch_refuse(struct pool *pool, const struct signal *signal,
+                     struct cnode_term reason);
+
+/* A call by ref that its worker died of. The caller watches the pool, not the
+ * worker; his monitor fires all the same, with the worker's reason. Without a
+ * monitor he gets {error, Reason}. */
+void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
+                        struct cnode_term reason);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See envelope.h.
+ */
+#include "pool/envelope.h"
+
+enum {
+    ENVELOPE_ARITY = 6,
+    SETTINGS_ARITY = 7,
+    SETTINGS_SPAWN = 2, /* {settings, Safe, Spawn, Task, Ack, Sticky, Timeout} */
+};
+
+bool envelope_parse_ref(struct cnode_term recipient, atom_t *module,
+                        struct cnode_term *id)
+{
+    struct cnode_term parts[4];
+
+    if (term_get_tuple(recipient, 4, parts) &&
+        term_is_atom(parts[0], A_link)) {
+        recipient = parts[3];
+    }
+    if (!term_get_tuple(recipient, 3, parts) ||
+        !term_is_atom(parts[0], A_ref) ||
+        cnode_type(parts[1]) != CNODE_TYPE_ATOM) {
+        return false;
+    }
+    *module = term_atom(parts[1]);
+    *id = parts[2];
+    return true;
+}
+
+static bool wants_spawn(struct cnode_term settings)
+{
+    struct cnode_term parts[SETTINGS_ARITY];
+
+    return term_get_tuple(settings, SETTINGS_ARITY, parts) &&
+           term_is_atom(parts[0], A_settings) &&
+           term_is_atom(parts[SETTINGS_SPAWN], A_true);
+}
+
+bool envelope_parse(struct cnode_term term, struct envelope *envelope)
+{
+    struct cnode_term parts[ENVELOPE_ARITY], inner[4];
+
+    if (!term_get_tuple(term, ENVELOPE_ARITY, parts) ||
+        !term_is_atom(parts[0], A_msg_envelope)) {
+        return false;
+    }
+    *envelope = (struct envelope){
+        .spawn = wants_spawn(parts[4]),
+        .message = parts[5],
+        .call = parts[5],
+        .context = atom_term(A_undefined),
+        .options = atom_term(A_undefined),
+    };
+    envelope->has_ref =
+        envelope_parse_ref(parts[3], &envelope->module, &envelope->id);
+    if (term_get_tuple(parts[5], 4, inner) && term_is_atom(inner[0], A_s)) {
+        envelope->call = inner[1];
+        envelope->context = inner[2];
+        envelope->options = inner[3];
+    }
+    return true;
+}
+
+bool envelope_option(struct cnode_term options, const char *name,
+                     bool otherwise)
+{
+    struct cnode_term value, pair[2];
+    struct cnode_list list;
+    bool result = otherwise;
+
+    if (cnode_map_get(options, name, &value)) {
+        (void)cnode_get_bool(value, &result);
+        return result;
+    }
+    if (!cnode_list(options, &list)) {
+        return otherwise;
+    }
+    while (cnode_list_next(&list, &value)) {
+        if (term_get_tuple(value, 2, pair) && cnode_is_atom(pair[0], name)) {
+            (void)cnode_get_bool(pair[1], &result);
+            break;
+        }
+    }
+    return result;
+}

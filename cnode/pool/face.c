@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See face.h.
+ */
+#include "pool/face.h"
+
+#include "base/mem.h"
+#include "node/node.h"
+#include "pool/pool.h"
+#include "pool/supervisor.h"
+
+static void on_message(struct process *process, const struct signal *signal)
+{
+    supervisor_face_message(CONTAINER_OF(process, struct face, process),
+                            signal);
+}
+
+static void on_exit_signal(struct process *process, struct cnode_term reason)
+{
+    struct face *face = CONTAINER_OF(process, struct face, process);
+
+    face_close(face, reason);
+    pool_has_work(face->pool);
+}
+
+static const struct process_class face_class = {
+    .name = "worker_supervisor",
+    .message = on_message,
+    .exit = on_exit_signal,
+};
+
+struct face *face_new(struct pool *pool, uint16_t index)
+{
+    struct face *face = mem_zalloc(sizeof(*face));
+
+    face->pool = pool;
+    face->index = index;
+    return face;
+}
+
+int face_open(struct face *face)
+{
+    int rc = node_spawn(face->pool->node, &face->process, &face_class);
+
+    if (rc == 0) {
+        face->process.flags |= PROCESS_TRAP_EXIT;
+        face->state = FACE_UP;
+    }
+    return rc;
+}
+
+void face_close(struct face *face, struct cnode_term reason)
+{
+    if (face->state == FACE_UP) {
+        face->state = FACE_DOWN;
+        node_exit(face->pool->node, &face->process, reason);
+    }
+}
+
+void face_free(struct face *face)
+{
+    face_close(face, atom_term(A_shutdown));
+    mem_free(face);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A worker supervisor: what a BEAM sees as a DynamicSupervisor. Workers are
+ * supervised by segments; a face is a pid to ask for them, over all segments of
+ * its pool. A worker counts for the face that first started it. When a face
+ * crashes it is started again, and its workers live on.
+ */
+#ifndef CNODE_POOL_FACE_H
+#define CNODE_POOL_FACE_H
+
+#include "runtime/process.h"
+
+struct pool;
+
+enum face_state { FACE_DOWN, FACE_UP, FACE_REMOVED };
+
+struct face {
+    struct process process; /* first */
+    struct pool *pool;
+    uint16_t index;
+    enum face_state state;
+    uint32_t workers; /* that count for it */
+};
+
+struct face *face_new(struct pool *pool, uint16_t index);
+void face_free(struct face *face); /* ends it first */
+
+MUST_USE int face_open(struct face *face);
+/* At the top level; nothing happens when it has no pid. */
+void face_close(struct face *face, struct cnode_term reason);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the configuration says about pools: its keys "behaviours", "pools" and
+ * "services". Reading them loads the behaviours, so that `cnode check` finds
+ * what is wrong with those too.
+ */
+#ifndef CNODE_POOL_POOL_CONFIG_H
+#define CNODE_POOL_POOL_CONFIG_H
+
+#include "base/config.h"
+#include "pool/plugin.h"
+#include "term/atom.h"
+
+enum pool_restart { RESTART_PERMANENT, RESTART_TRANSIENT, RESTART_TEMPORARY };
+enum pool_spawn { SPAWN_LAZY, SPAWN_ASYNC, SPAWN_SYNC };
+enum pool_registry { REGISTRY_SYN, REGISTRY_NONE };
+enum pool_strategy {
+    STRATEGY_LEAST_LOADED,
+    STRATEGY_ROUND_ROBIN,
+    STRATEGY_WEIGHTED,
+    STRATEGY_RANDOM,
+};
+
+struct pool_window {
+    uint64_t low, target, high;
+};
+
+/* One pool, or one service: then only name, behaviour and the fixed rest count. */
+struct pool_config {
+    atom_t name;
+    const struct cnode_behaviour *behaviour;
+    bool is_service; /* one permanent worker under the name itself */
+
+    struct pool_config_top {
+        const char *behaviour; /* as written; for reading only */
+        int registry;
+        json_t *worker, *supervisors, *cluster;
+    } top;
+    struct pool_config_worker {
+        const char *module_text; /* as written; for reading only */
+        atom_t module;           /* of the refs of this pool */
+        int restart, spawn;
+        uint64_t max;     /* most workers; UINT64_MAX: no limit */
+        uint64_t idle_ns; /* 0: never */
+        uint64_t mailbox_limit;
+        json_t *sticky_json, *target_json;
+        double sticky; /* threshold of health; below 0: not sticky */
+        struct pool_window target;
+    } worker;
+    struct pool_config_supervisors {
+        uint64_t count, segments, max_restarts, max_seconds;
+    } supervisors;
+    struct pool_config_cluster {
+        uint64_t priority;
+        json_t *node_target_json;
+        struct pool_window node_target;
+        int strategy;
+    } cluster;
+};
+
+struct pool_settings {
+    struct behaviours behaviours;
+    struct pool_config *pools; /* services too */
+    size_t count, cap;
+};
+
+/* Reads the three values (each may be NULL: absent). Mistakes go to the config's
+ * errors; the settings may be used only when there were none.
+ * pool_settings_fini() is due in any case. */
+void pool_settings_read(struct pool_settings *settings, struct config *config,
+                        json_t *behaviours, json_t *pools, json_t *services);
+void pool_settings_fini(struct pool_settings *settings);
+
+/* The keys of each object, for the reference and the schema. `*` in a path is
+ * any name. */
+struct pool_config_section {
+    const char *path;
+    const char *doc;
+    const struct config_key *keys;
+    size_t count;
+    const void *defaults;
+};
+
+extern const struct pool_config_section pool_config_sections[];
+extern const size_t pool_config_section_count;
+
+#endif

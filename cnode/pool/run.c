@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See run.h.
+ */
+#include "pool/run.h"
+
+#include <cnode/error.h>
+
+#include "node/node.h"
+#include "pool/pools.h"
+#include "term/build.h"
+
+void run_init(struct run *run)
+{
+    *run = (struct run){0};
+    buf_init(&run->reason, 0);
+    buf_init(&run->self, 0);
+    buf_init(&run->id, 0);
+    buf_init(&run->ref, 0);
+}
+
+void run_fini(struct run *run)
+{
+    buf_fini(&run->reason);
+    buf_fini(&run->self);
+    buf_fini(&run->id);
+    buf_fini(&run->ref);
+}
+
+void run_begin(struct run *run, struct cnode_worker *w)
+{
+    run->worker = w;
+    run->gen.kind = GEN_INFO;
+    run->by_ref = false;
+    run->context = run->options = atom_term(A_undefined);
+    run->is_answered = false;
+    run->may_stop = true;
+    run->is_stopping = false;
+    run->after = AFTER_RULE;
+    buf_clear(&run->self);
+    buf_clear(&run->id);
+    buf_clear(&run->ref);
+}
+
+void run_end(struct run *run)
+{
+    run->worker = NULL;
+}
+
+struct run *run_of(const struct cnode_worker *w)
+{
+    return &worker_pool(w)->pools->run;
+}
+
+int run_vreply(struct run *run, const char *format, va_list args)
+{
+    struct node *node = worker_pool(run->worker)->node;
+    int rc;
+
+    if (run->gen.kind != GEN_CALL || run->is_answered) {
+        return CNODE_EINVALID;
+    }
+    term_vformat(gen_reply_begin(node, &run->gen.from), format, args);
+    rc = gen_reply_end(node, &run->worker->process, &run->gen.from);
+    run->is_answered = rc == 0;
+    return rc;
+}
+
+int run_reply(struct run *run, const char *format, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, format);
+    rc = run_vreply(run, format, args);
+    va_end(args);
+    return rc;
+}
+
+int run_vstop(struct run *run, enum worker_after after, const char *format,
+              va_list args)
+{
+    int rc;
+
+    if (!run->may_stop) {
+        return CNODE_EINVALID;
+    }
+    if (run->is_stopping) {
+        return 0;
+    }
+    buf_clear(&run->reason);
+    term_vformat(&run->reason, format, args);
+    rc = buf_error(&run->reason);
+    if (rc != 0) {
+        return rc;
+    }
+    run->is_stopping = true;
+    run->after = after;
+    return 0;
+}
+
+int run_stop(struct run *run, enum worker_after after, const char *format, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, format);
+    rc = run_vstop(run, after, format, args);
+    va_end(args);
+    return rc;
+}
+
+void run_result(struct run *run, int rc)
+{
+    if (rc < 0) {
+        (void)run_stop(run, AFTER_RULE, "{error, ~a}", cnode_error_atom(rc));
+    }
+}
+
+struct cnode_term run_reason(const struct run *run)
+{
+    return term_at(buf_data(&run->reason), buf_size(&run->reason));
+}
+
+/* relaxed: only this thread writes what it reads here. */
+struct run_watch run_watch_pause(struct node *node)
+{
+    struct watch *watch = &node->scheduler.watch;
+    struct run_watch before = {.watch = watch};
+
+    if (atomic_load_explicit(&watch->runs, memory_order_relaxed) % 2 == 1) {
+        before.what = atomic_load_explicit(&watch->what, memory_order_relaxed);
+        before.pid = atomic_load_explicit(&watch->pid, memory_order_relaxed);
+        watch_end(watch);
+    }
+    return before;
+}
+
+void run_watch_resume(struct run_watch *before)
+{
+    if (before->what != NULL) {
+        watch_begin(before->watch, before->what,
+                    (uint32_t)(before->pid >> 32), (uint32_t)before->pid);
+    }
+}
+
+struct run_watch run_watch_begin(struct cnode_worker *w)
+{
+    struct run_watch before = run_watch_pause(worker_pool(w)->node);
+
+    watch_begin(before.watch, w->process.class->name, w->process.slot,
+                w->process.serial);
+    return before;
+}
+
+void run_watch_end(struct run_watch *before)
+{
+    watch_end(before->watch);
+    run_watch_resume(before);
+}

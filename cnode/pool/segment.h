@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A supervisor of workers: owns the slice of the refs of its pool whose hash
+ * falls to it, their workers, and how often they may restart. A segment belongs
+ * to one scheduler.
+ *
+ *     DOWN ---> UP ---> STOPPING ---> DOWN
+ *
+ * UP ends when it is killed, or when its workers restart too often: its workers
+ * are then ended with reason shutdown, some each turn, and the pool opens it
+ * again, empty. Messages for its refs wait meanwhile.
+ */
+#ifndef CNODE_POOL_SEGMENT_H
+#define CNODE_POOL_SEGMENT_H
+
+#include "pool/intensity.h"
+#include "pool/worker.h"
+#include "pool/worker_table.h"
+
+enum segment_state { SEGMENT_DOWN, SEGMENT_UP, SEGMENT_STOPPING };
+
+struct segment {
+    struct process process; /* first */
+    struct pool *pool;
+    uint16_t index;
+    enum segment_state state;
+    bool is_alive; /* has a pid */
+    struct worker_table table;
+    struct intensity intensity;
+    struct mailbox held; /* messages by ref while it is not up */
+    uint32_t sweep_at;   /* slot of the table to look at next for idle ones */
+};
+
+void segment_init(struct segment *segment, struct pool *pool, uint16_t index);
+/* Frees all, workers without their terminate callback. */
+void segment_fini(struct segment *segment);
+
+/* Gets a pid; what was held goes on. 0 or CNODE_LIMIT. */
+MUST_USE int segment_open(struct segment *segment);
+
+/* No more workers: they are ended by segment_stop_some(). At the top level. */
+void segment_stop(struct segment *segment, struct cnode_term reason);
+/* Ends at most `budget` workers; returns how many. DOWN when none is left. */
+unsigned segment_stop_some(struct segment *segment, unsigned budget);
+
+/* --- workers start */
+
+struct segment_start {
+    uint16_t face;
+    bool in_background; /* at the pool's next turn */
+    struct cnode_term args, context;
+};
+
+/* Starts the worker of a key that is not there yet. 0; or a negative error, and
+ * why in the run's reason. */
+MUST_USE int segment_start_worker(struct segment *segment,
+                                  const struct worker_key *key,
+                                  const struct segment_start *start,
+                                  struct cnode_worker **out);
+
+/* --- and end */
+
+/* The worker has no pid any more: restarts or forgets it. Empties `mail`, what
+ * was sent to its ref. */
+void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
+                          bool is_clean, enum worker_after after,
+                          struct mailbox *mail);
+
+/* A worker without a pid goes; who waits for it gets {error, Reason}. */
+void segment_forget(struct segment *segment, struct cnode_worker *w,
+                    struct cnode_term reason);
+
+/* Counts one restart. True: that was too many, and the segment is about to end. */
+bool segment_counts_restart(struct segment *segment);
+
+/* A message by ref while the segment is not up. */
+void segment_hold(struct segment *segment, const struct signal *signal);
+
+/* Looks at up to `slots` slots of its table, from where it stopped last, and ends
+ * the workers there that had no message for longer than `idle` (`now` and `idle`
+ * as in worker_clock()). Returns how many slots it looked at; fewer than `slots`
+ * when the end of the table is reached. */
+uint32_t segment_sweep(struct segment *segment, uint32_t slots, uint32_t now,
+                       uint32_t idle);
+
+#endif

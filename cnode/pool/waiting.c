@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See waiting.h.
+ */
+#include "pool/waiting.h"
+
+#include <cnode/error.h>
+
+#include "base/mem.h"
+#include "base/metric.h"
+#include "node/gen.h"
+#include "node/node.h"
+#include "pool/dispatch.h"
+#include "pool/extras.h"
+#include "pool/pool.h"
+#include "pool/run.h"
+
+enum { BACKOFF_FIRST_MS = 10, BACKOFF_MOST_MS = 1000, BACKOFF_DOUBLINGS = 7 };
+
+static void on_backoff(struct timer *timer);
+
+struct waiting *waiting_new(struct cnode_worker *w)
+{
+    struct waiting *waiting = mem_zalloc(sizeof(*waiting));
+
+    waiting->worker = w;
+    list_init(&waiting->node);
+    list_push_back(&worker_pool(w)->waiting, &waiting->all);
+    timer_init(&waiting->timer, on_backoff);
+    extras_of(w)->waiting = waiting;
+    pool_is_due(worker_pool(w), &waiting->node);
+    return waiting;
+}
+
+static void waiting_free(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+
+    loop_timer_stop(node_loop(worker_pool(w)->node), &waiting->timer);
+    list_remove(&waiting->node);
+    list_remove(&waiting->all);
+    w->extras->waiting = NULL;
+    extras_trim(w);
+    mem_free(waiting);
+}
+
+/* --- messages come */
+
+void waiting_push(struct cnode_worker *w, const struct signal *signal)
+{
+    struct mailbox *mail = &w->extras->waiting->mail;
+    struct pool *pool = worker_pool(w);
+    struct signal *copy = NULL;
+
+    if (mail->count < pool->config->worker.mailbox_limit) {
+        copy = signal_copy(signal);
+    }
+    if (copy == NULL) {
+        METRIC_INC(buffer_overflow);
+        dispatch_refuse(pool, signal, atom_term(A_overloaded));
+        return;
+    }
+    mailbox_push(mail, copy);
+}
+
+void waiting_take(struct cnode_worker *w, struct signal *signal)
+{
+    mailbox_push(&w->extras->waiting->mail, signal);
+}
+
+void waiting_push_starter(struct cnode_worker *w, const struct signal *signal)
+{
+    struct mailbox *starters = &w->extras->waiting->starters;
+    struct pool *pool = worker_pool(w);
+    struct signal *copy = NULL;
+
+    if (starters->count < pool->config->worker.mailbox_limit) {
+        copy = signal_copy(signal);
+    }
+    if (copy == NULL) {
+        METRIC_INC(buffer_overflow);
+        dispatch_refuse(pool, signal, atom_term(A_overloaded));
+        return;
+    }
+    mailbox_push(starters, copy);
+}
+
+/* --- it is up */
+
+static void answer_starters(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct node *node = worker_pool(w)->node;
+    struct gen_message gen;
+    struct signal *signal;
+
+    while ((signal = mailbox_pop(&waiting->starters)) != NULL) {
+        gen_parse(signal->term, &gen);
+        (void)gen_reply(node, NULL, &gen.from, "{ok, ~p}",
+                        node_pid(node, &w->process));
+        signal_free(signal);
+    }
+}
+
+static void deliver(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct node *node = worker_pool(w)->node;
+    struct signal *signal;
+
+    w->process.flags |= PROCESS_HELD;
+    while ((signal = mailbox_pop(&waiting->mail)) != NULL) {
+        signal->to = node_pid(node, &w->process);
+        mailbox_push(&w->process.mailbox, signal);
+    }
+    scheduler_resume(&node->scheduler, &w->process);
+}
+
+static void on_up(struct waiting *waiting, bool is_restart)
+{
+    if (is_restart) {
+        METRIC_INC(workers_restarted);
+    }
+    answer_starters(waiting);
+    deliver(waiting);
+    waiting_free(waiting);
+}
+
+/* --- or not */
+
+static void on_failed(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct segment *segment = worker_segment(w);
+    uint64_t delay_ms = BACKOFF_MOST_MS;
+
+    if (waiting->failures < BACKOFF_DOUBLINGS) {
+        delay_ms = (uint64_t)BACKOFF_FIRST_MS << waiting->failures;
+    }
+    waiting->failures++;
+    if (!segment_counts_restart(segment)) {
+        loop_timer_start(node_loop(worker_pool(w)->node), &waiting->timer,
+                         delay_ms);
+    }
+}
+
+static void on_backoff(struct timer *timer)
+{
+    struct waiting *waiting = CONTAINER_OF(timer, struct waiting, timer);
+
+    pool_is_due(worker_pool(waiting->worker), &waiting->node);
+}
+
+void waiting_start(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct pool *pool = worker_pool(w);
+    bool is_restart = w->status == WORKER_RESTARTING;
+    struct cnode_term args =
+        w->extras->args != NULL ? cnode_kept_term(w->extras->args) : term_nil();
+
+    if (worker_open(w, args, atom_term(A_undefined)) == 0) {
+        on_up(waiting, is_restart);
+    } else if (is_restart || pool->config->is_service) {
+        worker_log_failed_start(w);
+        on_failed(waiting);
+    } else {
+        segment_forget(worker_segment(w), w, run_reason(run_of(w)));
+    }
+}
+
+/* --- giving up */
+
+void waiting_refuse_all(struct pool *pool, struct mailbox *mail,
+                        struct cnode_term reason)
+{
+    struct signal *signal;
+
+    while ((signal = mailbox_pop(mail)) != NULL) {
+        dispatch_refuse(pool, signal, reason);
+        signal_free(signal);
+    }
+}
+
+void waiting_give_up(struct waiting *waiting, struct cnode_term reason)
+{
+    struct pool *pool = worker_pool(waiting->worker);
+
+    waiting_refuse_all(pool, &waiting->mail, reason);
+    waiting_refuse_all(pool, &waiting->starters, reason);
+    waiting_free(waiting);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a worker does with a message: open the envelope, load before the first
+ * one, hand calls that every worker answers to defaults.c and the rest to the
+ * behaviour, then look whether it wants to stop.
+ */
+#include <cnode/error.h>
+
+#include "base/metric.h"
+#include "node/node.h"
+#include "pool/defaults.h"
+#include "pool/dispatch.h"
+#include "pool/envelope.h"
+#include "pool/pool.h"
+#include "pool/run.h"
+#include "pool/supervisor.h"
+
+/* False when the envelope is for somebody else; a call is then answered. */
+static bool open_envelope(struct run *run, const struct envelope *envelope)
+{
+    struct cnode_worker *w = run->worker;
+
+    if (dispatch_is_for(w, envelope)) {
+        run->message = envelope->message;
+        run->context = envelope->context;
+        run->options = envelope->options;
+        return true;
+    }
+    METRIC_INC(dead_letters);
+    if (run->gen.kind == GEN_CALL) {
+        (void)run_reply(run, envelope->has_ref
+                                 ? "{nz_ap_forward, nil}"
+                                 : "{error, message_delivery_error}");
+    }
+    return false;
+}
+
+static int load(struct run *run)
+{
+    struct cnode_worker *w = run->worker;
+    const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
+
+    worker_move(w, WORKER_LOADED);
+    return behaviour->load != NULL ? behaviour->load(w, worker_state(w)) : 0;
+}
+
+static int handle_call(struct run *run, struct cnode_term call)
+{
+    struct cnode_worker *w = run->worker;
+    struct pool *pool = worker_pool(w);
+    int rc = defaults_call(run, call);
+
+    if (rc == CNODE_UNHANDLED && !run->is_answered && !run->is_stopping &&
+        pool->behaviour->handle_call != NULL) {
+        rc = pool->behaviour->handle_call(w, worker_state(w), call);
+    }
+    if (rc == CNODE_UNHANDLED) {
+        rc = 0;
+        if (!run->is_answered && !run->is_stopping) {
+            METRIC_INC(calls_unhandled);
+            rc = run_reply(run, "{unhandled, ~t}", run->message);
+        }
+    }
+    return rc;
+}
+
+static int handle(struct run *run)
+{
+    struct cnode_worker *w = run->worker;
+    const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
+    struct cnode_term message = run->message;
+    enum gen_kind kind = run->gen.kind;
+    struct envelope envelope;
+    int rc = 0;
+
+    if (envelope_parse(run->gen.body, &envelope)) {
+        message = envelope.call;
+        if (kind == GEN_INFO) {
+            kind = GEN_CAST; /* a bare envelope */
+        }
+    }
+    if (kind == GEN_CALL) {
+        return handle_call(run, message);
+    }
+    if (kind == GEN_CAST && behaviour->handle_cast != NULL) {
+        rc = behaviour->handle_cast(w, worker_state(w), message);
+    } else if (kind == GEN_INFO && supervisor_refuses_system(
+                                       worker_pool(w)->node, &w->process,
+                                       message)) {
+        rc = 0;
+    } else if (kind == GEN_INFO && behaviour->handle_info != NULL) {
+        rc = behaviour->handle_info(w, worker_state(w), message);
+    }
+    return rc == CNODE_UNHANDLED ? 0 : rc;
+}
+
+/* The worker dies of a call: callers that watch its pid are told by that, those
+ * who called through the pool by us. */
+static void stop(struct run *run)
+{
+    struct cnode_worker *w = run->worker;
+
+    run_end(run);
+    if (run->gen.kind == GEN_CALL && run->by_ref && !run->is_answered) {
+        dispatch_call_lost(worker_pool(w), &run->gen.from, run_reason(run));
+    }
+    worker_end(w, run_reason(run), run->after);
+}
+
+void worker_on_message(struct process *process, const struct signal *signal)
+{
+    struct cnode_worker *w =
+        CONTAINER_OF(process, struct cnode_worker, process);
+    struct run *run = run_of(w);
+    struct envelope envelope;
+    int rc = 0;
+
+    run_begin(run, w);
+    gen_parse(signal->term, &run->gen);
+    run->by_ref = signal->id == SIGNAL_BY_REF;
+    run->message = run->gen.body;
+    w->last_used =
+        worker_clock(loop_now_ms(node_loop(worker_pool(w)->node)));
+    if (!envelope_parse(run->gen.body, &envelope) ||
+        open_envelope(run, &envelope)) {
+        if (w->status == WORKER_INIT) {
+            rc = load(run);
+        }
+        if (rc >= 0 && !run->is_stopping) {
+            rc = handle(run);
+        }
+        run_result(run, rc);
+    }
+    if (run->is_stopping) {
+        stop(run);
+    } else {
+        run_end(run);
+    }
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See worker_slab.h. Chunks of about 64 KiB, never given back before the end: a
+ * pool that was large once will be again. A free object holds the number of the
+ * next one in its first bytes.
+ */
+#include "pool/worker_slab.h"
+
+#include <string.h>
+
+#include <cnode/error.h>
+
+#include "base/mem.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SLAB_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLAB_ASAN 1
+#endif
+#endif
+
+#ifdef SLAB_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, size)   ASAN_POISON_MEMORY_REGION(at, size)
+#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#else
+#define POISON(at, size)   ((void)(at), (void)(size))
+#define UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
+enum { CHUNK_BYTES = 65536 };
+
+void worker_slab_init(struct worker_slab *slab, size_t bytes)
+{
+    *slab = (struct worker_slab){.stride = (bytes + 7) & ~(size_t)7};
+    while (slab->stride << (slab->shift + 1) <= CHUNK_BYTES) {
+        slab->shift++;
+    }
+}
+
+void worker_slab_fini(struct worker_slab *slab)
+{
+    for (uint32_t i = 0; i < slab->chunk_count; i++) {
+        UNPOISON(slab->chunks[i], slab->stride << slab->shift);
+        mem_free(slab->chunks[i]);
+    }
+    mem_free(slab->chunks);
+    slab->chunks = NULL;
+}
+
+static int add_chunk(struct worker_slab *slab)
+{
+    size_t bytes = slab->stride << slab->shift;
+    char *chunk = mem_try(bytes);
+
+    if (chunk == NULL) {
+        return CNODE_NOMEM;
+    }
+    if (slab->chunk_count == slab->chunk_cap) {
+        slab->chunk_cap = slab->chunk_cap == 0 ? 8 : slab->chunk_cap * 2;
+        slab->chunks = mem_realloc(slab->chunks,
+                                   slab->chunk_cap * sizeof(*slab->chunks));
+    }
+    slab->chunks[slab->chunk_count++] = chunk;
+    POISON(chunk, bytes);
+    return 0;
+}
+
+int worker_slab_alloc(struct worker_slab *slab, uint32_t *number)
+{
+    void *object;
+
+    if (slab->free != 0) {
+        *number = slab->free - 1;
+        object = worker_slab_at(slab, *number);
+        UNPOISON(object, slab->stride);
+        memcpy(&slab->free, object, sizeof(slab->free));
+    } else {
+        if (slab->fresh >= WORKER_SLAB_MOST) {
+            return CNODE_LIMIT;
+        }
+        if (slab->fresh >> slab->shift == slab->chunk_count) {
+            int rc = add_chunk(slab);
+
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        *number = slab->fresh++;
+        UNPOISON(worker_slab_at(slab, *number), slab->stride);
+    }
+    slab->used++;
+    return 0;
+}
+
+void worker_slab_free(struct worker_slab *slab, uint32_t number)
+{
+    void *object = worker_slab_at(slab, number);
+
+    memcpy(object, &slab->free, sizeof(slab->free));
+    slab->free = number + 1;
+    slab->used--;
+    POISON(object, slab->stride);
+}

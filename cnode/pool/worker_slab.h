@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory of the workers of one pool: objects of one size, each with a number of
+ * 24 bits, so that the tables of a million workers can hold numbers instead of
+ * pointers. Objects never move. One scheduler.
+ */
+#ifndef CNODE_POOL_WORKER_SLAB_H
+#define CNODE_POOL_WORKER_SLAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+enum { WORKER_SLAB_MOST = (1 << 24) - 1 };
+
+struct worker_slab {
+    char **chunks;
+    uint32_t chunk_count, chunk_cap;
+    uint32_t shift; /* 2^shift objects in a chunk */
+    size_t stride;  /* bytes of an object */
+    uint32_t fresh; /* numbers below were handed out at least once */
+    uint32_t free;  /* number + 1 of the first free one; 0: none */
+    uint32_t used;
+};
+
+/* `bytes` is made a multiple of 8, to which objects are aligned. */
+void worker_slab_init(struct worker_slab *slab, size_t bytes);
+void worker_slab_fini(struct worker_slab *slab);
+
+/* Gives the number of an object, not zeroed. 0; CNODE_LIMIT above
+ * WORKER_SLAB_MOST; CNODE_NOMEM. */
+MUST_USE int worker_slab_alloc(struct worker_slab *slab, uint32_t *number);
+void worker_slab_free(struct worker_slab *slab, uint32_t number);
+
+static inline void *worker_slab_at(const struct worker_slab *slab,
+                                   uint32_t number)
+{
+    return slab->chunks[number >> slab->shift] +
+           (number & ((UINT32_C(1) << slab->shift) - 1)) * slab->stride;
+}
+
+#endif

@@ -1,0 +1,313 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% Private nodes for the suites in this folder: this BEAM made distributed, C
+%% nodes, and further BEAM nodes.
+%%
+%%     Node = cnode_peer:start(#{services => #{echo => #{behaviour => echo}}}),
+%%     hello = gen_server:call({echo, cnode_peer:name(Node)}, hello),
+%%     0 = cnode_peer:stop(Node).
+%%
+%% Each executable is held by a process that owns its port; elixir_bridge's
+%% until_eof.sh between the two sees to it that nothing outlives this BEAM.
+-module(cnode_peer).
+
+-export([suite/2, suite/3]).
+-export([start/1, start/2, try_start/2, stop/1, kill/1, signal/2]).
+-export([name/1, info/1, os_pid/1, lines/1]).
+-export([start_beam/0, start_beam/1, stop_beam/1]).
+-export([start_epmd/1, stop_epmd/1, epmd_names/1, free_port/0]).
+-export([start_distribution/0, unique/1, eventually/1, eventually/2, resident_kib/1]).
+-export([worker/2, counters/1]).
+
+-define(START_MS, 15000).
+
+%% ------------------------------------------------------------------ fixtures
+
+%% A fixture for EUnit: one C node for all tests of a list; each test is
+%% {Sentence, fun(Node)} or {Sentence, Seconds, fun(Node)}.
+suite(Config, Tests) -> suite(Config, #{}, Tests).
+
+suite(Config, Opts, Tests) ->
+    case executable() of
+        false ->
+            io:format(user, "  skipped ~b tests: there is no executable~n", [length(Tests)]),
+            [];
+        _ ->
+            {setup, fun() -> start(Config, Opts) end, fun stop/1, fun(Node) ->
+                [test(Test, Node) || Test <- Tests]
+            end}
+    end.
+
+test({Sentence, Fun}, Node) -> test({Sentence, 60, Fun}, Node);
+test({Sentence, Seconds, Fun}, Node) -> {Sentence, {timeout, Seconds, fun() -> Fun(Node) end}}.
+
+executable() ->
+    Path =
+        case os:getenv("CNODE_BIN") of
+            false -> filename:absname("build/release/bin/cnode");
+            Given -> Given
+        end,
+    filelib:is_regular(Path) andalso Path.
+
+%% ------------------------------------------------------------------- C nodes
+
+start(Config) -> start(Config, #{}).
+
+%% Options: name, cookie, args (more of the command line), env.
+start(Config, Opts) ->
+    case try_start(Config, Opts) of
+        {ok, Node} -> Node;
+        {error, Reason} -> error({no_c_node, Reason})
+    end.
+
+try_start(Config, Opts) ->
+    start_distribution(),
+    Name = maps:get(name, Opts, unique("c")),
+    Cookie = maps:get(cookie, Opts, erlang:get_cookie()),
+    File = filename:join(tmp_dir(), atom_to_list(unique("config")) ++ ".json"),
+    ok = file:write_file(File, json(Config)),
+    Args = ["start", "--config", File, "--name", atom_to_list(Name) | maps:get(args, Opts, [])],
+    Env = [{"CNODE_COOKIE", atom_to_list(Cookie)} | maps:get(env, Opts, [])],
+    Holder = hold(executable(), Args, Env),
+    Started = ask(Holder, ready),
+    _ = file:delete(File),
+    case Started of
+        {ok, Info} -> {ok, Info#{name => Name, holder => Holder}};
+        {error, _} = Error -> Error
+    end.
+
+name(#{name := Name}) -> Name.
+os_pid(#{os_pid := Pid}) -> Pid.
+%% What the line said that it printed when it was ready.
+info(#{said := Said}) -> Said.
+%% All lines so far, oldest first.
+lines(#{holder := Holder}) -> ask(Holder, lines).
+
+%% SIGTERM; gives the exit status.
+stop(#{holder := Holder}) -> ask(Holder, stop).
+
+%% SIGKILL.
+kill(#{holder := Holder} = Node) ->
+    signal(Node, "KILL"),
+    ask(Holder, wait).
+
+signal(#{os_pid := Pid}, Signal) ->
+    [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)),
+    ok.
+
+%% A pool of counters and the pid of one of its workers.
+counters(Node) -> cnode_pool:new(#{name => 'Elixir.Counters', nodes => [name(Node)]}).
+
+worker(Node, Id) ->
+    {ok, {Pid, _}} = cnode_pool:fetch(counters(Node), Id, process),
+    Pid.
+
+%% ---------------------------------------- a process that holds an executable
+
+hold(Executable, Args, Env) ->
+    Script = filename:join(code:priv_dir(cnode), "until_eof.sh"),
+    spawn(fun() ->
+        Port = open_port({spawn_executable, "/bin/sh"}, [
+            {args, [Script, "5", Executable | Args]},
+            {env, Env},
+            {line, 8192},
+            exit_status,
+            stderr_to_stdout
+        ]),
+        held(#{port => Port, lines => [], part => "", status => running, waiting => []})
+    end).
+
+held(#{port := Port, lines := Lines, part := Part} = State) ->
+    receive
+        {Port, {data, {noeol, Text}}} -> held(State#{part := Part ++ Text});
+        {Port, {data, {eol, Text}}} -> held(answer(State#{lines := [Part ++ Text | Lines], part := ""}));
+        {Port, {exit_status, Status}} -> held(answer(State#{status := Status}));
+        {ask, From, What} -> held(asked(What, From, State))
+    end.
+
+asked(lines, From, #{lines := Lines} = State) ->
+    From ! {self(), lists:reverse(Lines)},
+    State;
+asked(stop, From, #{port := Port, status := running} = State) ->
+    true = port_command(Port, "stop\n"),
+    asked(wait, From, State);
+asked(What, From, #{waiting := Waiting} = State) ->
+    answer(State#{waiting := [{What, From} | Waiting]}).
+
+%% Answers who can be answered by now.
+answer(#{waiting := Waiting} = State) ->
+    State#{waiting := [W || W <- Waiting, not answered(W, State)]}.
+
+answered({ready, From}, #{lines := Lines, status := Status}) ->
+    case [Fields || "ready " ++ Fields <- Lines] of
+        [Fields | _] ->
+            "pid=" ++ Pid = lists:last(Lines),
+            From ! {self(), {ok, #{os_pid => list_to_integer(Pid), said => fields(Fields)}}},
+            true;
+        [] when Status =/= running ->
+            From ! {self(), {error, {Status, lists:reverse(Lines)}}},
+            true;
+        [] ->
+            false
+    end;
+answered({_Wait, From}, #{status := Status}) when Status =/= running ->
+    From ! {self(), Status},
+    true;
+answered(_, _) ->
+    false.
+
+ask(Holder, What) ->
+    Holder ! {ask, self(), What},
+    receive
+        {Holder, Answer} -> Answer
+    after ?START_MS -> error({no_answer, What})
+    end.
+
+fields(Line) ->
+    maps:from_list([
+        list_to_tuple(string:split(Field, "="))
+     || Field <- string:lexemes(Line, " ")
+    ]).
+
+%% ---------------------------------------------------------------- BEAM nodes
+
+start_beam() -> start_beam([]).
+
+%% A BEAM that knows our code and cookie; ends with its starter.
+start_beam(Args) ->
+    start_distribution(),
+    [Name, Host] = string:lexemes(atom_to_list(unique("b")), "@"),
+    Quiet = ["-kernel", "logger_level", "emergency"],
+    {ok, Peer, Node} = peer:start_link(#{
+        name => Name,
+        host => Host,
+        longnames => true,
+        connection => standard_io,
+        args => ["-setcookie", atom_to_list(erlang:get_cookie()), "-pa" | code:get_path()] ++
+            Quiet ++ Args
+    }),
+    {Peer, Node}.
+
+stop_beam({Peer, _Node}) -> peer:stop(Peer).
+
+%% ---------------------------------------------------------------------- epmd
+
+%% An epmd of our own on a port; ends with stop_epmd or with this BEAM.
+start_epmd(Port) ->
+    Args = ["-address", "127.0.0.1", "-port", integer_to_list(Port), "-relaxed_command_check"],
+    Holder = hold(os:find_executable("epmd"), Args, []),
+    eventually(fun() -> is_list(epmd_names(Port)) end),
+    Holder.
+
+stop_epmd(Holder) -> ask(Holder, stop).
+
+%% [{Name, Port}], read from epmd itself as this BEAM knows only its own.
+epmd_names(Port) ->
+    case gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]) of
+        {ok, Socket} ->
+            ok = gen_tcp:send(Socket, <<1:16, $n>>),
+            Text = read_all(Socket, <<>>),
+            parse_names(Text);
+        {error, _} = Error ->
+            Error
+    end.
+
+read_all(Socket, Read) ->
+    case gen_tcp:recv(Socket, 0, 5000) of
+        {ok, More} ->
+            read_all(Socket, <<Read/binary, More/binary>>);
+        {error, closed} ->
+            gen_tcp:close(Socket),
+            Read
+    end.
+
+parse_names(<<_Port:32, Lines/binary>>) ->
+    [
+        {Name, list_to_integer(Port)}
+     || Line <- string:lexemes(binary_to_list(Lines), "\n"),
+        ["name", Name, "at", "port", Port] <- [string:lexemes(Line, " ")]
+    ];
+parse_names(_) ->
+    {error, closed}.
+
+free_port() ->
+    {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Socket),
+    ok = gen_tcp:close(Socket),
+    Port.
+
+%% --------------------------------------------------------------- this BEAM
+
+%% Makes this BEAM a node, with an epmd if there is none at its port.
+start_distribution() ->
+    case erlang:is_alive() of
+        true ->
+            ok;
+        false ->
+            Port = epmd_port(),
+            case epmd_names(Port) of
+                {error, _} -> start_epmd(Port);
+                _ -> ok
+            end,
+            {ok, _} = net_kernel:start([unique("m"), longnames]),
+            true = erlang:set_cookie(node(), unique_atom("cookie")),
+            ok
+    end.
+
+epmd_port() ->
+    case init:get_argument(epmd_port) of
+        {ok, [[Port | _] | _]} -> list_to_integer(Port);
+        error -> 4369
+    end.
+
+unique(Prefix) -> list_to_atom(atom_to_list(unique_atom(Prefix)) ++ "@127.0.0.1").
+
+unique_atom(Prefix) ->
+    Number = integer_to_list(erlang:unique_integer([positive])),
+    list_to_atom(lists:append([Prefix, "_", os:getpid(), "_", Number])).
+
+eventually(Fun) -> eventually(Fun, 5000).
+
+%% Polls until the fun gives true; never a fixed sleep.
+eventually(Fun, Milliseconds) ->
+    poll(Fun, erlang:monotonic_time(millisecond) + Milliseconds).
+
+poll(Fun, Deadline) ->
+    case Fun() of
+        true ->
+            ok;
+        Other ->
+            case erlang:monotonic_time(millisecond) > Deadline of
+                true -> error({not_true_in_time, Other});
+                false -> timer:sleep(10)
+            end,
+            poll(Fun, Deadline)
+    end.
+
+%% Resident memory of a C node.
+resident_kib(#{os_pid := Pid}) ->
+    {ok, Text} = file:read_file("/proc/" ++ integer_to_list(Pid) ++ "/status"),
+    {match, [Kib]} = re:run(Text, "VmRSS:\\s+(\\d+) kB", [{capture, [1], list}]),
+    list_to_integer(Kib).
+
+tmp_dir() ->
+    case os:getenv("TMPDIR") of
+        false -> "/tmp";
+        Dir -> Dir
+    end.
+
+%% ---------------------------------------------------------------------- json
+
+%% Maps, lists, numbers, booleans, null; atoms and binaries are strings.
+json(Map) when is_map(Map) ->
+    Pairs = [[json(text(K)), $:, json(V)] || {K, V} <- maps:to_list(Map)],
+    [${, lists:join($,, Pairs), $}];
+json(List) when is_list(List) -> [$[, lists:join($,, [json(E) || E <- List]), $]];
+json(Number) when is_integer(Number) -> integer_to_list(Number);
+json(Word) when Word =:= true; Word =:= false; Word =:= null -> atom_to_list(Word);
+json(Atom) when is_atom(Atom) -> json(text(Atom));
+json(Text) when is_binary(Text) ->
+    [$", re:replace(Text, "[\"\\\\]", "\\\\&", [global]), $"].
+
+text(Atom) when is_atom(Atom) -> atom_to_binary(Atom, utf8);
+text(Text) when is_binary(Text) -> Text.
