@@ -7,6 +7,7 @@
  *     cookie          admin/cookie
  *     signals         admin/signals: from here on SIGTERM stops cleanly
  *     node            node/node: listens, registers at epmd
+ *     cluster         cluster/cluster: what every peer expects of a node
  *     pools           pool/pools: when the node is ready and has its creation
  *     join            node/peers: dials the others
  *
@@ -25,6 +26,7 @@
 #include "admin/signals.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/cluster.h"
 #include "node/node.h"
 #include "pool/pools.h"
 #include <cnode/error.h>
@@ -38,9 +40,10 @@ struct cnode {
 
     struct node_config config;
     struct node node;
+    struct cluster cluster;
     struct pools pools;
     struct signals signals;
-    bool has_pools; /* started: to be stopped first */
+    bool is_serving; /* cluster and pools run: to be stopped first */
     int code;       /* to exit with */
 };
 
@@ -191,8 +194,11 @@ static void on_ready(void *owner, int rc)
         cnode_report(c, rc);
         return; /* the node closes by itself */
     }
-    c->has_pools = true;
-    rc = pools_start(&c->pools, &c->pool_settings);
+    c->is_serving = true;
+    rc = cluster_start(&c->cluster, &c->node);
+    if (rc == 0) {
+        rc = pools_start(&c->pools, &c->pool_settings);
+    }
     if (rc != 0) {
         cnode_report(c, rc);
         on_stop(c);
@@ -212,14 +218,14 @@ static void on_ready(void *owner, int rc)
 
 static void on_nodeup(void *owner, struct peer *peer)
 {
-    (void)owner;
-    LOG_INFO("nodeup", F_STR("peer", atom_text(peer->name)));
+    struct cnode *c = owner;
+
+    cluster_nodeup(&c->cluster, peer);
 }
 
 static void on_nodedown(void *owner, struct peer *peer)
 {
-    (void)owner;
-    LOG_INFO("nodedown", F_STR("peer", atom_text(peer->name)));
+    (void)owner, (void)peer; /* nobody here keeps anything of a peer */
 }
 
 /* Why there is no node. */
@@ -239,8 +245,8 @@ static void on_stop(void *owner)
 {
     struct cnode *c = owner;
 
-    if (c->has_pools) {
-        c->has_pools = false;
+    if (c->is_serving) {
+        c->is_serving = false;
         pools_stop(&c->pools, c->settings.node.stop_ns / NS_PER_MS,
                    on_pools_stopped, c);
     } else {
@@ -252,6 +258,7 @@ static void on_pools_stopped(void *owner)
 {
     struct cnode *c = owner;
 
+    cluster_stop(&c->cluster);
     node_close(&c->node);
 }
 

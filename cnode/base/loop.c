@@ -32,9 +32,11 @@ static void on_wake(uv_async_t *handle)
     (void)handle; /* to have woken up is all */
 }
 
+/* libuv runs due timers before it polls; without a timer left it would then
+ * sleep for ever. */
 static void on_wake_at(uv_timer_t *handle)
 {
-    (void)handle;
+    uv_stop(handle->loop);
 }
 
 int loop_init(struct loop *loop, bool (*turn)(void *owner), void *owner)

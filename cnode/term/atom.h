@@ -17,7 +17,7 @@ typedef uint32_t atom_t;
 
 enum {
     ATOM_NONE, /* no atom, or one that is not in the table */
-#define ATOM(name) A_##name,
+#define ATOM(name)            A_##name,
 #define ATOM_TEXT(name, text) A_##name,
 #include "term/atoms.def"
 #undef ATOM

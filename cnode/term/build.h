@@ -36,8 +36,8 @@ void term_put_copy(struct buf *buf, struct cnode_term term);
 
 /* Formats as in include/cnode/term.h, plus for the node's own use:
  *     ~A  atom_t       ~p  struct pid       ~r  const struct ref *
- * Sets CNODE_SYNTAX in buf->error for a wrong format, CNODE_EINVALID for a wrong
- * argument (NULL, no atom, not finite); nothing is appended then. */
+ * Sets CNODE_SYNTAX in buf->error for a wrong format, CNODE_EINVALID for a
+ * wrong argument (NULL, no atom, not finite); nothing is appended then. */
 void term_format(struct buf *buf, const char *format, ...);
 void term_vformat(struct buf *buf, const char *format, va_list args);
 /* The same for several terms, separated by commas. */

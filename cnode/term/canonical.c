@@ -190,8 +190,8 @@ static int put_term(struct canonical *c)
         return push(c, LEVEL_PLAIN, 3, start);
     case TAG_FUN:
         put_head(c, FUN_HEAD_BYTES);
-        return push(c, LEVEL_FUN,
-                    4 + (uint64_t)get_u32(term.at + FUN_FREE_AT), start);
+        return push(c, LEVEL_FUN, 4 + (uint64_t)get_u32(term.at + FUN_FREE_AT),
+                    start);
     default:
         c->at = term_skip(c->at);
         return put_scalar(c, term);

@@ -26,7 +26,7 @@ enum { REF_MAX_WORDS = 5 };
 struct ref {
     atom_t node;
     uint32_t creation;
-    uint32_t len; /* 1..5 words */
+    uint32_t len;                  /* 1..5 words */
     uint32_t words[REF_MAX_WORDS]; /* unused ones are 0 */
 };
 

@@ -150,7 +150,8 @@ static bool is_canonical_int(struct cnode_term term)
                 (uint32_t)big.bytes[1] << 8 | big.bytes[0];
         return len > 4 || value > (uint32_t)INT32_MAX + big.is_negative;
     default:
-        return big.len == get_u32(term.at + 1) && big.len > 255 && term.at[5] <= 1;
+        return big.len == get_u32(term.at + 1) && big.len > 255 &&
+               term.at[5] <= 1;
     }
 }
 

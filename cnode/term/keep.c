@@ -34,8 +34,7 @@ static struct cnode_kept *kept_new(const uint8_t *bytes, size_t size)
 
 struct cnode_kept *cnode_term_copy(struct cnode_term term)
 {
-    return term_is_none(term) ? NULL
-                              : kept_new(term.at, cnode_term_size(term));
+    return term_is_none(term) ? NULL : kept_new(term.at, cnode_term_size(term));
 }
 
 struct cnode_kept *cnode_term_canonical(struct cnode_term term)

@@ -162,10 +162,9 @@ static const char *skip_digits(const char *at, const char *end, unsigned base)
 {
     const char *start = at;
 
-    while (at < end &&
-           (lex_digit(*at) < base ||
-            (*at == '_' && at > start && at[-1] != '_' && end - at > 1 &&
-             lex_digit(at[1]) < base))) {
+    while (at < end && (lex_digit(*at) < base ||
+                        (*at == '_' && at > start && at[-1] != '_' &&
+                         end - at > 1 && lex_digit(at[1]) < base))) {
         at++;
     }
     return at;

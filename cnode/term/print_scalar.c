@@ -110,11 +110,11 @@ static bool is_latin1_letter(uint32_t point)
 static bool is_reserved(const char *text, size_t len)
 {
     static const char *const words[] = {
-        "after", "and",  "andalso", "band", "begin",   "bnot", "bor",
-        "bsl",   "bsr",  "bxor",    "case", "catch",   "cond", "div",
-        "else",  "end",  "fun",     "if",   "let",     "maybe", "not",
-        "of",    "or",   "orelse",  "receive", "rem",  "try",  "when",
-        "xor",
+        "after",   "and",   "andalso", "band", "begin", "bnot",
+        "bor",     "bsl",   "bsr",     "bxor", "case",  "catch",
+        "cond",    "div",   "else",    "end",  "fun",   "if",
+        "let",     "maybe", "not",     "of",   "or",    "orelse",
+        "receive", "rem",   "try",     "when", "xor",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -259,8 +259,7 @@ static void print_float(struct buf *out, double value)
            (len == 1 ? 2 : 1);
     if (value == 0) {
         buf_put(out, "0.0", 3);
-    } else if (value >= 9007199254740992.0 ||
-               (place < 0 && 2 - place > cost) ||
+    } else if (value >= 9007199254740992.0 || (place < 0 && 2 - place > cost) ||
                (place >= len && place - len + 2 > cost)) {
         buf_printf(out, "%c.%se%s", digits[0], len == 1 ? "0" : digits + 1,
                    exponent);

@@ -162,7 +162,7 @@ static int after_tuple(struct reader *r)
 {
     return reader_take(r, ",")   ? NEXT
            : reader_take(r, "}") ? close_tuple(r)
-                          : reader_expected(r, "\",\" or \"}\"");
+                                 : reader_expected(r, "\",\" or \"}\"");
 }
 
 static int after_list(struct reader *r, struct reader_level *level)
@@ -194,7 +194,7 @@ static int after_map(struct reader *r, struct reader_level *level)
     }
     return reader_take(r, ",")   ? NEXT
            : reader_take(r, "}") ? close_map(r)
-                          : reader_expected(r, "\",\" or \"}\"");
+                                 : reader_expected(r, "\",\" or \"}\"");
 }
 
 static int after_term(struct reader *r)
@@ -206,7 +206,8 @@ static int after_term(struct reader *r)
             return NEXT;
         }
         reader_peek(r);
-        return r->at == r->end ? DONE : reader_expected(r, "the end of the term");
+        return r->at == r->end ? DONE
+                               : reader_expected(r, "the end of the term");
     }
     level = &r->levels[r->depth - 1];
     if (level->count == UINT32_MAX) {

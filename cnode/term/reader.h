@@ -27,7 +27,7 @@ struct reader {
     const char *what; /* after an error: what was expected at `at` */
 
     /* set by the caller between init and run */
-    bool has_args; /* ~ directives take from args */
+    bool has_args;    /* ~ directives take from args */
     bool is_sequence; /* several terms, separated by commas */
     bool strings_are_binaries;
     va_list args;

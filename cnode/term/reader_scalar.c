@@ -57,8 +57,9 @@ static int read_word(struct reader *r)
         return reader_expected(r, "a term");
     }
     if (lex_is_variable(r->at, len)) {
-        return reader_expected(r, "a term: variables are not allowed, quote atoms "
-                           "that start with an upper-case letter");
+        return reader_expected(r,
+                               "a term: variables are not allowed, quote atoms "
+                               "that start with an upper-case letter");
     }
     if (utf8_count(r->at, len) > ATOM_MAX_CHARS) {
         return reader_expected(r, "an atom of at most 255 characters");
@@ -238,7 +239,8 @@ static int read_segment_text(struct reader *r)
     }
     used = start;
     for (size_t at = start; at < buf_size(r->out); used++) {
-        at += utf8_get(reader_written(r, at), reader_written(r, buf_size(r->out)), &point);
+        at += utf8_get(reader_written(r, at),
+                       reader_written(r, buf_size(r->out)), &point);
         *reader_written(r, used) = (uint8_t)point;
     }
     buf_truncate(r->out, used);
@@ -307,7 +309,7 @@ static int read_binary(struct reader *r)
     }
     do {
         int rc = reader_peek(r) == '"' ? read_segment_text(r)
-                                : read_segment_int(r, &bits);
+                                       : read_segment_int(r, &bits);
         if (rc != DONE) {
             return rc;
         }
@@ -316,7 +318,7 @@ static int read_binary(struct reader *r)
         return buf_error(r->out);
     }
     return reader_take(r, ">>") ? close_binary(r, start, bits)
-                         : reader_expected(r, "\",\" or \">>\"");
+                                : reader_expected(r, "\",\" or \">>\"");
 }
 
 /* -- directives ------------------------------------------------------------ */

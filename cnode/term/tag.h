@@ -30,8 +30,8 @@ enum term_tag {
     TAG_BIG32 = 111,
     TAG_FUN = 112,
     TAG_EXPORT = 113,
-    TAG_REF_CREATION8 = 114,  /* old */
-    TAG_ATOM_LATIN1_8 = 115,  /* old */
+    TAG_REF_CREATION8 = 114, /* old */
+    TAG_ATOM_LATIN1_8 = 115, /* old */
     TAG_MAP = 116,
     TAG_ATOM16 = 118,
     TAG_ATOM8 = 119,

@@ -14,6 +14,10 @@
  *     LEVEL_FUN_END not a count: where the fun says it ends; checked when its
  *                   free variables, the level above, are complete
  *
+ * Most terms are small integers, atoms, pids and references with ASCII names,
+ * often several in a row: check_common() steps over those that are right and
+ * all there, and leaves every other to the functions that tell what is wrong.
+ *
  * Stricter than a BEAM: empty lists are 106 (never 107 or 108 of length 0).
  */
 #include "term/validate.h"
@@ -48,6 +52,8 @@ struct span {
     size_t len;
 };
 
+static void check_common(struct validator *v, const uint8_t *bytes, size_t len,
+                         uint64_t *budget);
 static int check_term(struct validator *v, const uint8_t *bytes, size_t len);
 static int enter(struct validator *v, uint64_t level);
 static int leave(struct validator *v);
@@ -90,6 +96,7 @@ int validator_step(struct validator *v, const uint8_t *bytes, size_t len,
     int rc = CHECKED;
 
     while (rc == CHECKED) {
+        check_common(v, bytes, len, &budget);
         if ((v->pending & LEVEL_COUNT) != 0) {
             if (budget-- == 0) {
                 return MORE;
@@ -103,6 +110,73 @@ int validator_step(struct validator *v, const uint8_t *bytes, size_t len,
     }
     return rc;
 }
+
+/* -- common terms: their size, or 0 when they need a closer look ----------- */
+
+static inline size_t common_atom(struct span s)
+{
+    return s.len >= 2 && s.at[0] == TAG_ATOM8 && s.len - 2 >= s.at[1] &&
+                   utf8_is_ascii(s.at + 2, s.at[1])
+               ? 2 + (size_t)s.at[1]
+               : 0;
+}
+
+static inline size_t common_ident(struct span s, size_t before, size_t after)
+{
+    size_t name = s.len <= before ? 0
+                                  : common_atom((struct span){
+                                        s.at + before, s.len - before});
+
+    return name > 0 && s.len - before - name >= after ? before + name + after
+                                                      : 0;
+}
+
+static inline size_t common_ref(struct span s)
+{
+    size_t words = s.len < 3 ? 0 : get_u16(s.at + 1);
+
+    return words < 1 || words > REF_MAX_WORDS
+               ? 0
+               : common_ident(s, 3, 4 + 4 * words);
+}
+
+static inline size_t common_term(struct span s)
+{
+    switch (s.len > 1 ? s.at[0] : 0) {
+    case TAG_INT8:
+        return 2;
+    case TAG_ATOM8:
+        return common_atom(s);
+    case TAG_PID:
+        return common_ident(s, 1, 12);
+    case TAG_REF:
+        return common_ref(s);
+    default:
+        return 0;
+    }
+}
+
+static void check_common(struct validator *v, const uint8_t *bytes, size_t len,
+                         uint64_t *budget)
+{
+    uint64_t most = v->pending < *budget ? v->pending : *budget;
+    struct span s = {bytes + v->at, len - v->at};
+    uint64_t n;
+    size_t size;
+
+    if ((v->pending & LEVEL_KIND) != LEVEL_TERMS) {
+        return;
+    }
+    for (n = 0; n < most && (size = common_term(s)) > 0; n++) {
+        s.at += size;
+        s.len -= size;
+    }
+    v->at = len - s.len;
+    v->pending -= n;
+    *budget -= n;
+}
+
+/* -- levels ---------------------------------------------------------------- */
 
 static uint64_t *levels(struct validator *v)
 {
@@ -294,8 +368,9 @@ static inline size_or_rc sized(struct span s, size_t width, size_t extra)
     if (s.len < 1 + width) {
         return MORE;
     }
-    n = width == 1 ? s.at[1] : width == 2 ? get_u16(s.at + 1)
-                                          : get_u32(s.at + 1);
+    n = width == 1   ? s.at[1]
+        : width == 2 ? get_u16(s.at + 1)
+                     : get_u32(s.at + 1);
     return within(s, 1 + width + extra + n);
 }
 
@@ -308,8 +383,8 @@ static inline size_or_rc check_utf8_atom(struct span s, size_t width)
     if (width == 2 && s.len > width && get_u16(s.at + 1) > ATOM_MAX_BYTES) {
         return CNODE_MALFORMED;
     }
-    if (size <= 0 || (len <= ATOM_MAX_CHARS &&
-                      utf8_is_ascii(s.at + 1 + width, len))) {
+    if (size <= 0 ||
+        (len <= ATOM_MAX_CHARS && utf8_is_ascii(s.at + 1 + width, len))) {
         return size;
     }
     chars = utf8_count(s.at + 1 + width, len);

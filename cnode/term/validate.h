@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The one check of bytes from outside (external term format, erts "External
- * Term Format"). Iterative, resumable, no recursion. After it succeeded, reading
- * functions cannot fail on shape.
+ * Term Format"). Iterative, resumable, no recursion. After it succeeded,
+ * reading functions cannot fail on shape.
  *
  * Checks bounds, arity, sizes, UTF-8 and length of atoms, bits of bit strings,
  * finite floats, no compressed or local terms, depth. Duplicate map keys are
@@ -20,8 +20,8 @@
  * 0 and its size; CNODE_TRUNCATED, CNODE_MALFORMED; CNODE_TOO_DEEP (the rest of
  * the bytes is then unchecked); CNODE_NOMEM. `max_depth`: levels of nesting, a
  * flat list or tuple is 1 (funs and native records take two). */
-MUST_USE int term_validate(const uint8_t *bytes, size_t len,
-                           uint32_t max_depth, size_t *size);
+MUST_USE int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
+                           size_t *size);
 
 /* The same in slices, for terms too large for one turn. The bytes may lie at
  * another address at each step but must stay the same; more may have been added

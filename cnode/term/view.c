@@ -11,11 +11,14 @@
 #include "base/buf.h"
 #include "term/tag.h"
 
-#define FOUR(n)    {TAG_INT8, (n)}, {TAG_INT8, (n) + 1}, {TAG_INT8, (n) + 2}, \
-                   {TAG_INT8, (n) + 3}
+#define FOUR(n)                                                                \
+    {TAG_INT8, (n)}, {TAG_INT8, (n) + 1}, {TAG_INT8, (n) + 2},                 \
+    {                                                                          \
+        TAG_INT8, (n) + 3                                                      \
+    }
 #define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
-#define QUARTER(n) SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), \
-                   SIXTEEN((n) + 48)
+#define QUARTER(n)                                                             \
+    SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
 
 static const uint8_t small_ints[256][2] = {QUARTER(0), QUARTER(64),
                                            QUARTER(128), QUARTER(192)};
@@ -340,8 +343,7 @@ bool cnode_list(struct cnode_term term, struct cnode_list *list)
 
 bool cnode_list_next(struct cnode_list *list, struct cnode_term *element)
 {
-    if (list->left == 0 &&
-        (list->is_string || !list_enter(list, list->next))) {
+    if (list->left == 0 && (list->is_string || !list_enter(list, list->next))) {
         return false;
     }
     list->left--;

@@ -60,7 +60,7 @@ enum cnode_type {
     CNODE_TYPE_PID,
     CNODE_TYPE_PORT,
     CNODE_TYPE_REF,
-    CNODE_TYPE_FUN, /* both kinds */
+    CNODE_TYPE_FUN,    /* both kinds */
     CNODE_TYPE_RECORD, /* native record, OTP 29 */
 };
 

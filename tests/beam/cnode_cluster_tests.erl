@@ -203,21 +203,16 @@ simultaneous(Node) ->
 
 %% ------------------------------------------------------------ leaving, dying
 
-stop_test_() ->
-    leaving("SIGTERM", fun(Node) -> ?assertEqual(0, cnode_peer:stop(Node)) end).
+leaving_test_() ->
+    cnode_peer:tests([
+        {"SIGTERM is nodedown and noconnection at once", fun() ->
+            leaves(fun(Node) -> ?assertEqual(0, cnode_peer:stop(Node)) end)
+        end},
+        {"SIGKILL is too", fun() -> leaves(fun cnode_peer:kill/1) end},
+        {"the same name again is another life", fun reborn/0}
+    ]).
 
-kill_test_() ->
-    leaving("SIGKILL", fun cnode_peer:kill/1).
-
-leaving(Signal, End) ->
-    {timeout, 60, fun() ->
-        case os_has_executable() of
-            false -> ok;
-            true -> leaves(Signal, End)
-        end
-    end}.
-
-leaves(_Signal, End) ->
+leaves(End) ->
     Node = cnode_peer:start(?CONFIG),
     Pid = cnode_peer:worker(Node, 1),
     ok = net_kernel:monitor_nodes(true),
@@ -241,14 +236,6 @@ leaves(_Signal, End) ->
         not lists:keymember(Alive, 1, Names)
     end),
     ?assertEqual(pang, net_adm:ping(Gone)).
-
-rebirth_test_() ->
-    {timeout, 60, fun() ->
-        case os_has_executable() of
-            false -> ok;
-            true -> reborn()
-        end
-    end}.
 
 %% The same name again, at once: a new creation, and old pids stay dead.
 reborn() ->
@@ -350,5 +337,3 @@ within(Milliseconds, Fun) ->
         exit(Pid, kill),
         too_late
     end.
-
-os_has_executable() -> cnode_peer:suite(#{}, [{"", fun(_) -> ok end}]) =/= [].

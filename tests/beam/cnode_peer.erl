@@ -11,7 +11,7 @@
 %% until_eof.sh between the two sees to it that nothing outlives this BEAM.
 -module(cnode_peer).
 
--export([suite/2, suite/3]).
+-export([suite/2, suite/3, tests/1]).
 -export([start/1, start/2, try_start/2, stop/1, kill/1, signal/2]).
 -export([name/1, info/1, os_pid/1, lines/1]).
 -export([start_beam/0, start_beam/1, stop_beam/1]).
@@ -28,14 +28,24 @@
 suite(Config, Tests) -> suite(Config, #{}, Tests).
 
 suite(Config, Opts, Tests) ->
+    tests(
+        {setup, fun() -> start(Config, Opts) end, fun stop/1, fun(Node) ->
+            [test(Test, Node) || Test <- Tests]
+        end},
+        length(Tests)
+    ).
+
+%% Tests, {Sentence, fun()}, that start their nodes themselves.
+tests(Tests) ->
+    tests([{Sentence, {timeout, 60, Fun}} || {Sentence, Fun} <- Tests], length(Tests)).
+
+tests(Tests, Count) ->
     case executable() of
         false ->
-            io:format(user, "  skipped ~b tests: there is no executable~n", [length(Tests)]),
+            io:format(user, "  skipped ~b tests: there is no executable~n", [Count]),
             [];
         _ ->
-            {setup, fun() -> start(Config, Opts) end, fun stop/1, fun(Node) ->
-                [test(Test, Node) || Test <- Tests]
-            end}
+            Tests
     end.
 
 test({Sentence, Fun}, Node) -> test({Sentence, 60, Fun}, Node);

@@ -23,10 +23,11 @@ main([CNode, CPid, BNode, BPid, Rounds, Seconds, Most]) ->
     [pong = net_adm:ping(maps:get(node, V)) || V <- Variants],
     R = list_to_integer(Rounds),
     Ms = round(list_to_float(Seconds) * 1000),
+    Pools = [V || #{tune := T} = V <- Variants, T =/= ?TUNED],
+    %% first, while neither node has used memory for anything else
+    Memory = memory(Pools, list_to_integer(Most)),
     Timed = [{K, [round_of(K, Variants, Ms) || _ <- lists:seq(1, R)]}
              || K <- keys()],
-    Pools = [V || #{tune := T} = V <- Variants, T =/= ?TUNED],
-    Memory = memory(Pools, list_to_integer(Most)),
     table(Timed ++ Memory),
     halt(0).
 

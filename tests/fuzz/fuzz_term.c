@@ -95,8 +95,8 @@ static void make_canonical(struct cnode_term term)
         CHECK(term_is_canonical(term) == term_same_bytes(term, form) ||
               !term_is_canonical(term)); /* it may not see that deep */
         CHECK(term_put_canonical(&twice, form) == 0);
-        CHECK(term_same_bytes(
-            form, term_at(buf_data(&twice), buf_size(&twice))));
+        CHECK(
+            term_same_bytes(form, term_at(buf_data(&twice), buf_size(&twice))));
     }
     buf_fini(&once);
     buf_fini(&twice);

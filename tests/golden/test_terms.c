@@ -19,7 +19,7 @@
 #include "term/validate.h"
 
 struct vector {
-    bool is_wire;     /* else an old encoding */
+    bool is_wire; /* else an old encoding */
     struct buf bytes;
     const char *text; /* NULL when it differs from run to run */
 };
@@ -107,11 +107,10 @@ static void check_parse(const struct vector *vector)
     }
     parsed = bytes_of_text(vector->text);
     buf_init(&canonical, 0);
-    assert_int_equal(
-        term_put_canonical(&canonical, term_in(&vector->bytes)), 0);
+    assert_int_equal(term_put_canonical(&canonical, term_in(&vector->bytes)),
+                     0);
     if (vector->is_wire) {
-        assert_true(
-            term_same_bytes(term_in(&parsed), term_in(&vector->bytes)));
+        assert_true(term_same_bytes(term_in(&parsed), term_in(&vector->bytes)));
     }
     assert_true(term_same_bytes(term_in(&parsed), term_in(&canonical)));
     buf_fini(&parsed);
@@ -147,8 +146,8 @@ static void check_canonical(const struct vector *vector)
     buf_fini(&canonical);
 }
 
-static void what_otp_sends_is_canonical_maps_and_old_ports_excepted(
-    void **state)
+static void
+what_otp_sends_is_canonical_maps_and_old_ports_excepted(void **state)
 {
     (void)state;
     for_all_releases(check_canonical);

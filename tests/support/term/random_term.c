@@ -9,8 +9,9 @@
 #include "support/term/terms.h"
 #include "term/build.h"
 
-static const char *const names[] = {"", "a", "ok", "true", "Elixir.A",
-                                    "$gen_call", "gr\xc3\xbc\xc3\x9f", "x y"};
+static const char *const names[] = {
+    "",   "a", "ok", "true", "Elixir.A", "$gen_call", "gr\xc3\xbc\xc3\x9f",
+    "x y"};
 
 static void random_int(uint64_t *state, struct buf *ours, ei_x_buff *ei)
 {
@@ -63,8 +64,8 @@ static void random_pid(uint64_t *state, struct buf *ours, ei_x_buff *ei)
 {
     struct pid pid = {atom_intern("n@h", 3), (uint32_t)random_u64(state) >> 4,
                       random_below(state, 1000), (uint32_t)random_u64(state)};
-    erlang_pid theirs = {.num = pid.id, .serial = pid.serial,
-                         .creation = pid.creation};
+    erlang_pid theirs = {
+        .num = pid.id, .serial = pid.serial, .creation = pid.creation};
 
     term_put_pid(ours, pid);
     snprintf(theirs.node, sizeof(theirs.node), "n@h");
@@ -76,7 +77,8 @@ static void random_pid(uint64_t *state, struct buf *ours, ei_x_buff *ei)
 static void random_ref(uint64_t *state, struct buf *ours, ei_x_buff *ei)
 {
     struct ref ref = {.node = atom_intern("n@h", 3),
-                      .creation = (uint32_t)random_u64(state), .len = 3};
+                      .creation = (uint32_t)random_u64(state),
+                      .len = 3};
     erlang_ref theirs = {.len = 3, .creation = ref.creation};
 
     for (int i = 0; i < 3; i++) {

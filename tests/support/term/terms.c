@@ -34,8 +34,7 @@ struct buf bytes_of_hex(const char *hex)
             continue;
         }
         assert_true(hex_digit(hex[0]) >= 0 && hex_digit(hex[1]) >= 0);
-        buf_put_u8(&buf,
-                   (uint8_t)(hex_digit(hex[0]) * 16 + hex_digit(hex[1])));
+        buf_put_u8(&buf, (uint8_t)(hex_digit(hex[0]) * 16 + hex_digit(hex[1])));
         hex += 2;
     }
     return buf;
@@ -88,8 +87,8 @@ void assert_hex(const struct buf *buf, const char *hex)
 uint64_t random_seed(void)
 {
     const char *text = getenv("TEST_SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 0)
-                                 : (uint64_t)time(NULL) * 1000003;
+    uint64_t seed =
+        text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) * 1000003;
 
     print_message("TEST_SEED=%" PRIu64 "\n", seed);
     return seed;

@@ -230,7 +230,8 @@ static void ei_decodes_the_same_values(void **state)
 
     (void)state;
     for (int i = 0; i < 2000; i++) {
-        int64_t value = (int64_t)random_u64(&random) >> random_below(&random, 64);
+        int64_t value =
+            (int64_t)random_u64(&random) >> random_below(&random, 64);
         double number = (double)value / 7, number_out;
         char atom[MAXATOMLEN_UTF8];
         long long out;
@@ -239,8 +240,8 @@ static void ei_decodes_the_same_values(void **state)
 
         buf_init(&buf, 0);
         term_format(&buf, "{~i, ~f, 'gr\xc3\xbc\xc3\x9f'}", value, number);
-        assert_int_equal(ei_decode_tuple_header((char *)buf_data(&buf), &index,
-                                                &arity), 0);
+        assert_int_equal(
+            ei_decode_tuple_header((char *)buf_data(&buf), &index, &arity), 0);
         assert_int_equal(arity, 3);
         assert_int_equal(
             ei_decode_longlong((char *)buf_data(&buf), &index, &out), 0);
@@ -250,7 +251,8 @@ static void ei_decodes_the_same_values(void **state)
         assert_true(number == number_out);
         assert_int_equal(ei_decode_atom_as((char *)buf_data(&buf), &index, atom,
                                            sizeof(atom), ERLANG_UTF8, NULL,
-                                           NULL), 0);
+                                           NULL),
+                         0);
         assert_string_equal(atom, "gr\xc3\xbc\xc3\x9f");
         buf_fini(&buf);
     }

@@ -70,7 +70,8 @@ static void every_encoding_of_a_value_becomes_one(void **state)
         {"4d00000001 03 ff", "4d00000001 03 e0"},
         {"7400000002 770162 6101 770161 6102",
          "7400000002 770161 6102 770162 6101"},
-        {"7400000003 6103 6a 6101 6a 6102 6a", "7400000003 61016a 61026a 61036a"},
+        {"7400000003 6103 6a 6101 6a 6102 6a",
+         "7400000003 61016a 61026a 61036a"},
         {"7400000002 7400000002 61026a 61016a 6101 6a 6a",
          "7400000002 6a6a 7400000002 61016a 61026a 6101"},
         {"67" NODE "000000010000000203", "58" NODE "000000010000000200000003"},
@@ -149,8 +150,8 @@ static void canonical_forms_of_ours_and_of_ei_are_equal(void **state)
         assert_int_equal(term_put_canonical(&a, term_in(&ours)), 0);
         assert_int_equal(term_put_canonical(&b, other), 0);
         assert_true(term_same_bytes(term_in(&a), term_in(&b)));
-        assert_int_equal(
-            term_validate(buf_data(&a), buf_size(&a), 100, &size), 0);
+        assert_int_equal(term_validate(buf_data(&a), buf_size(&a), 100, &size),
+                         0);
         assert_int_equal(size, buf_size(&a));
         assert_true(term_is_canonical(term_in(&a)));
         assert_int_equal(term_is_canonical(term_in(&ours)),

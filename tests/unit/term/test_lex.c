@@ -51,11 +51,21 @@ static void escapes_are_decoded(void **state)
         size_t size;
         uint32_t point;
     } rows[] = {
-        {"a", 1, 'a'},       {"\\n", 2, '\n'},         {"\\s", 2, ' '},
-        {"\\e", 2, 27},      {"\\d", 2, 127},          {"\\'", 2, '\''},
-        {"\\\\", 2, '\\'},   {"\\7", 2, 7},            {"\\1012", 4, 'A'},
-        {"\\x41", 4, 'A'},   {"\\x{1F600}", 9, 0x1F600}, {"\\^A", 3, 1},
-        {"\xc3\xa9", 2, 233}, {"\\\xc3\xa9", 3, 233},  {"\\q", 2, 'q'},
+        {"a", 1, 'a'},
+        {"\\n", 2, '\n'},
+        {"\\s", 2, ' '},
+        {"\\e", 2, 27},
+        {"\\d", 2, 127},
+        {"\\'", 2, '\''},
+        {"\\\\", 2, '\\'},
+        {"\\7", 2, 7},
+        {"\\1012", 4, 'A'},
+        {"\\x41", 4, 'A'},
+        {"\\x{1F600}", 9, 0x1F600},
+        {"\\^A", 3, 1},
+        {"\xc3\xa9", 2, 233},
+        {"\\\xc3\xa9", 3, 233},
+        {"\\q", 2, 'q'},
     };
     uint32_t point;
 
@@ -70,8 +80,8 @@ static void escapes_are_decoded(void **state)
 static void wrong_escapes_are_refused(void **state)
 {
     static const char *const wrong[] = {
-        "",        "\\",       "\\x",         "\\x4", "\\x{}", "\\x{110000}",
-        "\\x{41",  "\\x{D800}", "\\x{1234567}", "\xff", "\\\xff", "\xc3",
+        "",       "\\",        "\\x",          "\\x4", "\\x{}",  "\\x{110000}",
+        "\\x{41", "\\x{D800}", "\\x{1234567}", "\xff", "\\\xff", "\xc3",
     };
     uint32_t point;
 
@@ -106,8 +116,7 @@ static void numbers_are_of_the_kind_they_fit_in(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *text = rows[i].text;
-        const char *end =
-            lex_number(text, text + strlen(text), &number, &what);
+        const char *end = lex_number(text, text + strlen(text), &number, &what);
         assert_non_null(end);
         assert_int_equal(end - text, rows[i].size);
         assert_int_equal(number.kind, rows[i].kind);

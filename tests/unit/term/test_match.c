@@ -25,12 +25,40 @@ static bool matches(const char *text, const char *pattern)
 static void literals_match_themselves_only(void **state)
 {
     static const char *const terms[] = {
-        "ok", "'$gen_call'", "'Elixir.A'", "''", "1", "-1", "255", "256",
-        "-2147483649", "18446744073709551615", "1.5", "-1.5", "{}", "{a}",
-        "{a,b}", "{{a},b}", "{a,{b,{c}}}", "[]", "[a]", "[a,b]", "[1,2]",
-        "[[1],[2]]", "[a|b]", "[1|b]", "\"text\"", "<<>>", "<<\"text\">>",
-        "<<\"Gr\\xfc\\xdf\"/utf8>>", "<<\"Gr\\xfc\\xdf\">>", "[[]]",
-        "{[],[]}", "{[1,2],[a],x}", "[1000,1001]", "{\"ab\",c}",
+        "ok",
+        "'$gen_call'",
+        "'Elixir.A'",
+        "''",
+        "1",
+        "-1",
+        "255",
+        "256",
+        "-2147483649",
+        "18446744073709551615",
+        "1.5",
+        "-1.5",
+        "{}",
+        "{a}",
+        "{a,b}",
+        "{{a},b}",
+        "{a,{b,{c}}}",
+        "[]",
+        "[a]",
+        "[a,b]",
+        "[1,2]",
+        "[[1],[2]]",
+        "[a|b]",
+        "[1|b]",
+        "\"text\"",
+        "<<>>",
+        "<<\"text\">>",
+        "<<\"Gr\\xfc\\xdf\"/utf8>>",
+        "<<\"Gr\\xfc\\xdf\">>",
+        "[[]]",
+        "{[],[]}",
+        "{[1,2],[a],x}",
+        "[1000,1001]",
+        "{\"ab\",c}",
         "[{\"ab\"},\"c\"]",
     };
 
@@ -88,8 +116,8 @@ static void identifiers_are_stored_as_values(void **state)
     (void)state;
     buf_init(&buf, 0);
     term_format(&buf, "{~p, [alias | ~r]}", pid, &ref);
-    assert_true(term_match(term_in(&buf), "{~p, [alias | ~r]}", &pid_out,
-                           &ref_out));
+    assert_true(
+        term_match(term_in(&buf), "{~p, [alias | ~r]}", &pid_out, &ref_out));
     assert_true(pid_equal(pid, pid_out));
     assert_true(ref_equal(&ref, &ref_out));
     assert_false(term_match(term_in(&buf), "{~r, _}", &ref_out));
@@ -167,13 +195,13 @@ static void count_report(const char *line, size_t len, void *user)
 static void wrong_patterns_never_match_and_are_logged(void **state)
 {
     static const char *const wrong[] = {
-        "",     "{a",   "{a}}",  "{a]",     "[a}",  "{a,}",     "{a b}",
-        "X",    "_x",   "~",     "~z",      "#{}",  "{a | b}",  "[a | b | c]",
-        "'a",   "<<a",  "a b",   "\"a",     "@",    "<<\"a\">", "[a | [], b]",
-        "1e5.", "16#g", "$",     "'\\xZZ'",
+        "",     "{a",   "{a}}", "{a]",     "[a}", "{a,}",     "{a b}",
+        "X",    "_x",   "~",    "~z",      "#{}", "{a | b}",  "[a | b | c]",
+        "'a",   "<<a",  "a b",  "\"a",     "@",   "<<\"a\">", "[a | [], b]",
+        "1e5.", "16#g", "$",    "'\\xZZ'",
     };
-    static const char *const terms[] = {"a", "{a}", "[a]", "\"a\"", "1",
-                                        "<<\"a\">>", "[]"};
+    static const char *const terms[] = {"a", "{a}",       "[a]", "\"a\"",
+                                        "1", "<<\"a\">>", "[]"};
 
     (void)state;
     log_capture(count_report, NULL);

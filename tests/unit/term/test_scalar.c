@@ -55,8 +55,9 @@ static void integers_are_read_from_any_width(void **state)
 static void floats_are_read_from_bits_and_from_text(void **state)
 {
     struct buf bits = bytes_of_hex("46c004000000000000");
-    struct buf text = bytes_of_hex("632d322e35303030303030303030303030303030303030"
-                                   "652b30300000000000");
+    struct buf text =
+        bytes_of_hex("632d322e35303030303030303030303030303030303030"
+                     "652b30300000000000");
     double value;
 
     (void)state;
@@ -213,8 +214,7 @@ static void references_are_read_from_all_encodings(void **state)
         assert_int_equal(ref.creation, 3);
         assert_int_equal(ref.len, rows[i].len);
         for (uint32_t word = 0; word < REF_MAX_WORDS; word++) {
-            assert_int_equal(ref.words[word],
-                             word < ref.len ? words[word] : 0);
+            assert_int_equal(ref.words[word], word < ref.len ? words[word] : 0);
         }
         buf_fini(&buf);
     }

@@ -103,20 +103,20 @@ static void every_shorter_term_is_truncated(void **state)
 static void malformed_terms_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "50",                   /* compressed */
-        "79",                   /* local */
-        "5201",                 /* atom cache */
+        "50",   /* compressed */
+        "79",   /* local */
+        "5201", /* atom cache */
         "00",
         "83",
         "ff",
-        "75",                   /* fun of old */
-        "467ff0000000000000",   /* infinite */
-        "46fff8000000000000",   /* not a number */
-        "7701ff",               /* not UTF-8 */
+        "75",                 /* fun of old */
+        "467ff0000000000000", /* infinite */
+        "46fff8000000000000", /* not a number */
+        "7701ff",             /* not UTF-8 */
         "7702c080",
-        "7603fd",               /* above 1020 bytes */
-        "640100",               /* above 255 characters */
-        "6c000000006a",         /* [] is 106 */
+        "7603fd",       /* above 1020 bytes */
+        "640100",       /* above 255 characters */
+        "6c000000006a", /* [] is 106 */
         "6b0000",
         "4d0000000100f0",
         "4d0000000109f0",
@@ -124,9 +124,9 @@ static void malformed_terms_are_refused(void **state)
         "5a0000" NODE "00000003",
         "5a0006" NODE "00000003",
         "586101000000010000000200000003", /* node is no atom */
-        "7177016161017701",     /* fun m:1/... */
+        "7177016161017701",               /* fun m:1/... */
         "71770161770161770161",
-        "6802617879",           /* inside containers too */
+        "6802617879",                       /* inside containers too */
         "43000000010077016161017701626101", /* name is no atom */
         "43000000010077016177017261036101", /* field is no atom */
         "636e616e0000000000000000000000000000000000000000000000000000000000",
@@ -182,8 +182,13 @@ static void atom_may_have_255_characters_of_any_width(void **state)
 static void huge_counts_ask_for_bytes_and_not_for_memory(void **state)
 {
     static const char *const huge[] = {
-        "69ffffffff6a", "6cffffffff6a", "74ffffffff6a", "6dffffffff6a",
-        "4dffffffff01", "6fffffffff00", "43ffffffff0077016177017277016b",
+        "69ffffffff6a",
+        "6cffffffff6a",
+        "74ffffffff6a",
+        "6dffffffff6a",
+        "4dffffffff01",
+        "6fffffffff00",
+        "43ffffffff0077016177017277016b",
     };
     size_t size;
 

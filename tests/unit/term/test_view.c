@@ -17,16 +17,11 @@ static void types_are_told_apart(void **state)
         const char *text;
         enum cnode_type type;
     } rows[] = {
-        {"1", CNODE_TYPE_INT},
-        {"-70000000000", CNODE_TYPE_INT},
-        {"1.0", CNODE_TYPE_FLOAT},
-        {"a", CNODE_TYPE_ATOM},
-        {"{}", CNODE_TYPE_TUPLE},
-        {"[]", CNODE_TYPE_NIL},
-        {"[a]", CNODE_TYPE_LIST},
-        {"\"a\"", CNODE_TYPE_LIST},
-        {"<<1>>", CNODE_TYPE_BINARY},
-        {"<<1:3>>", CNODE_TYPE_BITSTRING},
+        {"1", CNODE_TYPE_INT},        {"-70000000000", CNODE_TYPE_INT},
+        {"1.0", CNODE_TYPE_FLOAT},    {"a", CNODE_TYPE_ATOM},
+        {"{}", CNODE_TYPE_TUPLE},     {"[]", CNODE_TYPE_NIL},
+        {"[a]", CNODE_TYPE_LIST},     {"\"a\"", CNODE_TYPE_LIST},
+        {"<<1>>", CNODE_TYPE_BINARY}, {"<<1:3>>", CNODE_TYPE_BITSTRING},
         {"#{}", CNODE_TYPE_MAP},
     };
 
