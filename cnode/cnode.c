@@ -7,8 +7,9 @@
  *     cookie          admin/cookie
  *     signals         admin/signals: from here on SIGTERM stops cleanly
  *     node            node/node: listens, registers at epmd
- *     cluster         cluster/cluster: what every peer expects of a node
- *     pools           pool/pools: when the node is ready and has its creation
+ *     cluster         cluster/cluster: when the node is ready: what BEAM peers
+ *                     expect of it
+ *     pools           pool/pools
  *     join            node/peers: dials the others
  *
  * A mistake in the configuration or the cookie is found before anything is
@@ -44,7 +45,7 @@ struct cnode {
     struct pools pools;
     struct signals signals;
     bool is_serving; /* cluster and pools run: to be stopped first */
-    int code;       /* to exit with */
+    int code;        /* to exit with */
 };
 
 /* In the order of time. */
@@ -194,9 +195,9 @@ static void on_ready(void *owner, int rc)
         cnode_report(c, rc);
         return; /* the node closes by itself */
     }
-    c->is_serving = true;
     rc = cluster_start(&c->cluster, &c->node);
     if (rc == 0) {
+        c->is_serving = true;
         rc = pools_start(&c->pools, &c->pool_settings);
     }
     if (rc != 0) {
@@ -220,12 +221,16 @@ static void on_nodeup(void *owner, struct peer *peer)
 {
     struct cnode *c = owner;
 
-    cluster_nodeup(&c->cluster, peer);
+    if (c->is_serving) {
+        cluster_nodeup(&c->cluster, peer);
+    }
 }
 
+/* Links and monitors are told by the node itself. */
 static void on_nodedown(void *owner, struct peer *peer)
 {
-    (void)owner, (void)peer; /* nobody here keeps anything of a peer */
+    (void)owner;
+    (void)peer;
 }
 
 /* Why there is no node. */

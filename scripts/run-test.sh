@@ -208,7 +208,7 @@ second_tests() {
 # --- suites: from outside -------------------------------------------------------------
 
 suite_plugin() {
-    build dev || return
+    build dev cnode || return
     many plugin "$root/tests/plugin/run.sh" "$root/build/dev"
 }
 

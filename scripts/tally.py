@@ -57,8 +57,13 @@ def count_line(line):
     if re.match(r"\d+ passed, \d+ failed", line):
         return [number(r"(\d+) passed", line), number(r"(\d+) failed", line),
                 number(r"(\d+) skipped", line)]
-    if re.match(r"All \d+ tests passed", line):
-        return [number(r"All (\d+)", line), 0, 0]
+    if re.match(r"(All \d+ tests|Test) passed\.", line):
+        return [number(r"All (\d+)", line) or 1, 0, 0]
+    if re.match(r"Failed: \d+\. +Skipped: \d+\. +Passed: \d+", line):
+        return [number(r"Passed: (\d+)", line), number(r"Failed: (\d+)", line),
+                number(r"Skipped: (\d+)", line)]
+    if line == "One or more tests were cancelled.":
+        return [0, 1, 0]
     if re.match(r"(\d+ \w+, )*\d+ tests?, \d+ failures?", line):
         # ExUnit: "2 doctests, 5 tests, 1 failure, 1 invalid, 1 excluded,
         # 2 skipped"; EUnit by rebar3: "5 tests, 1 failures, 1 cancelled".

@@ -15,6 +15,7 @@
 #include <cnode/error.h>
 
 #define FOR_NODE (BIT(CLI_START) | BIT(CLI_CHECK))
+#define FOR_CALL BIT(CLI_CALL)
 #define FOR_ALL  (BIT(CLI_COMMAND_COUNT) - 1)
 
 const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
@@ -42,28 +43,27 @@ const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
                   "explain a command, or every key of the configuration"},
 };
 
+#define FIELD(name) offsetof(struct cli, name)
+
 const struct cli_option cli_options[] = {
-    {"config", "FILE", CLI_TEXT, offsetof(struct cli, config), FOR_NODE,
+    {"config", "FILE", CLI_TEXT, FOR_NODE, FIELD(config),
      "the configuration, a JSON file"},
-    {"name", "NAME", CLI_TEXT, offsetof(struct cli, name), FOR_NODE,
+    {"name", "NAME", CLI_TEXT, FOR_NODE, FIELD(name),
      "full name of the node, such as c1@127.0.0.1"},
-    {"cookie", "COOKIE", CLI_TEXT, offsetof(struct cli, cookie),
-     FOR_NODE | BIT(CLI_CALL),
+    {"cookie", "COOKIE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(cookie),
      "shared secret of the cluster; others on this machine can see it in the "
      "list of processes, a file is safer"},
-    {"cookie-file", "FILE", CLI_TEXT, offsetof(struct cli, cookie_file),
-     FOR_NODE | BIT(CLI_CALL),
+    {"cookie-file", "FILE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(cookie_file),
      "file that holds the cookie (default: ~/.erlang.cookie)"},
-    {"hidden", NULL, CLI_FLAG, offsetof(struct cli, is_hidden), FOR_NODE,
+    {"hidden", NULL, CLI_FLAG, FOR_NODE, FIELD(is_hidden),
      "connect as a hidden node: not part of nodes() on the others"},
-    {"join", "NODE", CLI_LIST, offsetof(struct cli, join), FOR_NODE,
+    {"join", "NODE", CLI_LIST, FOR_NODE, FIELD(join),
      "stay connected to that node; may be repeated"},
-    {"set", "PATH=JSON", CLI_LIST, offsetof(struct cli, set), FOR_NODE,
+    {"set", "PATH=JSON", CLI_LIST, FOR_NODE, FIELD(set),
      "replace one value of the configuration; may be repeated"},
-    {"timeout", "TIME", CLI_TEXT, offsetof(struct cli, timeout), BIT(CLI_CALL),
+    {"timeout", "TIME", CLI_TEXT, FOR_CALL, FIELD(timeout),
      "give up after that time, such as 500ms (default: 5s)"},
-    {"help", NULL, CLI_FLAG, offsetof(struct cli, wants_help), FOR_ALL,
-     "explain the command"},
+    {"help", NULL, CLI_FLAG, FOR_ALL, FIELD(wants_help), "explain the command"},
 };
 
 const size_t cli_option_count = ARRAY_LEN(cli_options);

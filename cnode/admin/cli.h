@@ -58,8 +58,8 @@ struct cli_option {
     const char *name;  /* without the dashes */
     const char *value; /* what stands behind it; NULL for flags */
     enum cli_kind kind;
-    size_t offset;     /* in struct cli */
     unsigned commands; /* BIT(enum cli_command) of those that take it */
+    size_t offset;     /* in struct cli */
     const char *doc;
 };
 

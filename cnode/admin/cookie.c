@@ -23,9 +23,9 @@ struct cookie_sources cookie_sources(const char *option, const char *file)
 {
     return (struct cookie_sources){
         .option = option,
-        .environment = getenv("CNODE_COOKIE"),
+        .environment = getenv("CNODE_COOKIE"), /* NOLINT: no threads yet */
         .file = file,
-        .home = getenv("HOME"),
+        .home = getenv("HOME"), /* NOLINT: the same */
     };
 }
 
@@ -136,7 +136,7 @@ static int read_cookie_file(const char *path, bool by_default,
     int rc;
 
     if (fd < 0) {
-        buf_printf(error, "cookie file %s: %s%s", path, strerror(errno),
+        buf_printf(error, "cookie file %s: %s%s", path, cnode_strerror(-errno),
                    by_default ? "; give --cookie-file FILE, or set CNODE_COOKIE"
                               : "");
         return CNODE_COOKIE;
@@ -145,7 +145,8 @@ static int read_cookie_file(const char *path, bool by_default,
     while (rc == 0 && len < sizeof(text)) {
         n = read(fd, text + len, sizeof(text) - len);
         if (n < 0) {
-            buf_printf(error, "cookie file %s: %s", path, strerror(errno));
+            buf_printf(error, "cookie file %s: %s", path,
+                       cnode_strerror(-errno));
             rc = CNODE_COOKIE;
         }
         if (n <= 0) {

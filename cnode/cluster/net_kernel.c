@@ -24,7 +24,11 @@ int net_kernel_start(struct net_kernel *kernel, struct node *node)
         return rc;
     }
     kernel->process.flags |= PROCESS_TRAP_EXIT;
-    return names_register(&node->names, A_net_kernel, &kernel->process);
+    rc = names_register(&node->names, A_net_kernel, &kernel->process);
+    if (rc != 0) {
+        node_exit(node, &kernel->process, atom_term(A_normal));
+    }
+    return rc;
 }
 
 static void on_message(struct process *process, const struct signal *signal)

@@ -27,6 +27,12 @@
 #include "dist/pulse.h"
 #include "dist/read_buffer.h"
 
+enum {
+    PACE_FRAMES = 4,       /* fewer in one read are no burst */
+    PACE_FRAME_NS = 600,
+    PACE_MOST_NS = 100000,
+};
+
 enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP, CONN_CLOSING };
 
 static const uint32_t conn_moves[] = {
@@ -77,6 +83,7 @@ static void on_abandoned(uv_handle_t *handle);
 static void on_connected(uv_connect_t *req, int status);
 static int conn_greet(struct conn *conn);
 static void on_timer(struct timer *timer);
+static void conn_pace(struct conn *conn);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static int conn_shake(struct conn *conn, size_t *used);
@@ -412,7 +419,26 @@ static int conn_feed(struct conn *conn, size_t *used)
 
     *used = start + taken;
     conn->last_frames = conn->channel.frames_in - frames;
+    conn_pace(conn);
     return rc;
+}
+
+/* A peer that writes each message by itself wakes us for each. After a burst we
+ * let more of them gather before the next read, the longer the more callers
+ * there seem to be: then one read and one write serve many. */
+static void conn_pace(struct conn *conn)
+{
+    uint64_t pause_ns = conn->last_frames * PACE_FRAME_NS;
+
+    if (conn->last_frames < PACE_FRAMES) {
+        return;
+    }
+    if (pause_ns > PACE_MOST_NS) {
+        pause_ns = PACE_MOST_NS;
+    }
+    if (pause_ns > conn->loop->pause_ns) {
+        conn->loop->pause_ns = pause_ns;
+    }
 }
 
 static void on_signal(void *owner, const struct control *control)

@@ -55,15 +55,15 @@ static struct link *add(struct node *node, struct process *local,
     struct relations *relations = relations_of(node, local);
     struct link *link = slab_alloc(&node->links.slab);
 
-    *link = (struct link){.local = pair.local, .other = other};
+    *link = (struct link){
+        .local = pair.local, .other = other, .serial = node->links.next_id++};
     list_push_back(&relations->links, &link->in_local);
     relations->link_count++;
     map_add(&node->links.by_pair, hash(&pair), link);
     return link;
 }
 
-static void discard(struct node *node, struct process *local,
-                    struct link *link)
+static void discard(struct node *node, struct process *local, struct link *link)
 {
     struct pair pair = {link->local, link->other};
 
@@ -81,6 +81,14 @@ static int tell(struct node *node, enum signal_kind kind, struct pid from,
         .kind = kind, .from = from, .to = to, .id = id, .term = reason};
 
     return route_signal(node, &signal, to.node);
+}
+
+/* The exit signal noconnection for this very link, should the process make a
+ * new one to the same pid before that arrives. */
+static void lose(struct node *node, const struct link *link)
+{
+    (void)tell(node, SIGNAL_EXIT, link->other, link->local, link->serial,
+               atom_term(A_noconnection));
 }
 
 static bool is_full(const struct process *local)
@@ -103,13 +111,12 @@ int link_start(struct node *node, struct process *local, struct pid other)
         if (is_full(local)) {
             return CNODE_LIMIT;
         }
-        (void)add(node, local, other);
+        link = add(node, local, other);
     } else {
         link->waiting = 0;
     }
     if (tell(node, SIGNAL_LINK, self, other, 0, TERM_NONE) != 0) {
-        (void)tell(node, SIGNAL_EXIT, other, self, 0,
-                   atom_term(A_noconnection));
+        lose(node, link);
     }
     return 0;
 }
@@ -123,8 +130,7 @@ void link_stop(struct node *node, struct process *local, struct pid other)
         return;
     }
     link->waiting = node->links.next_id++;
-    if (tell(node, SIGNAL_UNLINK, self, other, link->waiting, TERM_NONE) !=
-        0) {
+    if (tell(node, SIGNAL_UNLINK, self, other, link->waiting, TERM_NONE) != 0) {
         discard(node, local, link); /* nobody there to acknowledge */
     }
 }
@@ -134,14 +140,15 @@ void link_stop(struct node *node, struct process *local, struct pid other)
 void link_on_link(struct node *node, struct process *local,
                   const struct signal *signal)
 {
+    if (local != NULL && find(node, signal->to, signal->from) != NULL) {
+        return;
+    }
     if (local == NULL || is_full(local)) {
         (void)tell(node, SIGNAL_EXIT, signal->to, signal->from, 0,
                    atom_term(A_noproc));
         return;
     }
-    if (find(node, signal->to, signal->from) == NULL) {
-        (void)add(node, local, signal->from);
-    }
+    (void)add(node, local, signal->from);
 }
 
 void link_on_unlink(struct node *node, struct process *local,
@@ -177,7 +184,7 @@ bool link_on_exit(struct node *node, struct process *local,
         local != NULL ? find(node, signal->to, signal->from) : NULL;
     bool was_active;
 
-    if (link == NULL) {
+    if (link == NULL || (signal->id != 0 && signal->id != link->serial)) {
         return false;
     }
     was_active = link->waiting == 0;
@@ -192,8 +199,8 @@ void link_process_ends(struct node *node, struct process *process,
 {
     while (process->relations != NULL &&
            !list_is_empty(&process->relations->links)) {
-        struct link *link = CONTAINER_OF(process->relations->links.next,
-                                         struct link, in_local);
+        struct link *link =
+            CONTAINER_OF(process->relations->links.next, struct link, in_local);
 
         if (link->waiting == 0) {
             (void)tell(node, SIGNAL_EXIT, link->local, link->other, 0, reason);
@@ -206,8 +213,7 @@ void link_peer_down(struct node *node, atom_t peer)
 {
     struct link *link, *chain = NULL;
 
-    MAP_EACH(link, &node->links.by_pair)
-    {
+    MAP_EACH(link, &node->links.by_pair) {
         if (link->other.node == peer) {
             link->next = chain;
             chain = link;
@@ -218,8 +224,7 @@ void link_peer_down(struct node *node, atom_t peer)
         if (link->waiting != 0) {
             discard(node, node_find(node, link->local), link);
         } else {
-            (void)tell(node, SIGNAL_EXIT, link->other, link->local, 0,
-                       atom_term(A_noconnection));
+            lose(node, link);
         }
     }
 }

@@ -7,9 +7,9 @@
  *   link():          absent, waiting -> active (LINK sent)
  *   unlink():        active -> waiting(id) (UNLINK_ID sent)
  *   LINK comes:      absent -> active; else no change
- *   UNLINK_ID comes: active -> absent; always acknowledged, before anything else
- *   ACK(id) comes:   waiting(id) -> absent
- *   EXIT comes:      active -> exit signal; either way absent
+ *   UNLINK_ID comes: active -> absent; always acknowledged, before anything
+ * else ACK(id) comes:   waiting(id) -> absent EXIT comes:      active -> exit
+ * signal; either way absent
  */
 #ifndef CNODE_NODE_LINK_H
 #define CNODE_NODE_LINK_H
@@ -20,7 +20,8 @@
 
 struct link {
     struct pid local, other;
-    uint64_t waiting; /* 0: active; else the id of our unlink */
+    uint64_t serial;      /* its own, for noconnection: see link_peer_down() */
+    uint64_t waiting;     /* 0: active; else the id of our unlink */
     struct list in_local; /* relations.links of the local process */
     struct link *next;    /* temporary chains */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * See monitor.h. An entry whose watcher is local lives until its DOWN is
- * delivered or it is stopped, so that a demonitor always wins over a DOWN that is
- * still on its way. An entry of a remote watcher goes with its target.
+ * delivered or it is stopped, so that a demonitor always wins over a DOWN that
+ * is still on its way. An entry of a remote watcher goes with its target.
  */
 #include "node/monitor.h"
 
@@ -152,10 +152,23 @@ int monitor_stop(struct node *node, struct process *watcher,
     return 0;
 }
 
+static void put_down(struct buf *buf, const struct monitor *monitor,
+                     struct cnode_term reason)
+{
+    buf_clear(buf);
+    if (monitor->name != ATOM_NONE) {
+        term_format(buf, "{'DOWN', ~r, process, {~A, ~A}, ~t}", &monitor->ref,
+                    monitor->name, monitor->target_node, reason);
+    } else {
+        term_format(buf, "{'DOWN', ~r, process, ~p, ~t}", &monitor->ref,
+                    monitor->target, reason);
+    }
+}
+
 void monitor_on_down(struct node *node, const struct signal *signal)
 {
     struct monitor *monitor = find(node, &signal->ref);
-    struct signal message = {.kind = SIGNAL_MESSAGE, .to = signal->to};
+    struct signal message = {.kind = SIGNAL_DOWN, .to = signal->to};
     struct buf buf;
 
     if (monitor == NULL || !pid_equal(monitor->watcher, signal->to) ||
@@ -163,13 +176,9 @@ void monitor_on_down(struct node *node, const struct signal *signal)
         return; /* stopped meanwhile, or not theirs to end */
     }
     buf_init(&buf, 0);
-    if (monitor->name != ATOM_NONE) {
-        term_format(&buf, "{'DOWN', ~r, process, {~A, ~A}, ~t}",
-                    &monitor->ref, monitor->name, monitor->target_node,
-                    signal->term);
-    } else {
-        term_format(&buf, "{'DOWN', ~r, process, ~p, ~t}", &monitor->ref,
-                    monitor->target, signal->term);
+    put_down(&buf, monitor, signal->term);
+    if (buf_error(&buf) != 0) { /* no memory for a long reason */
+        put_down(&buf, monitor, atom_term(A_system_limit));
     }
     discard(node, monitor);
     if (buf_error(&buf) == 0) {
@@ -218,8 +227,7 @@ void monitor_on_monitor(struct node *node, struct process *target,
         monitor->target_node = node->name;
     }
     monitor->target = node_pid(node, target);
-    list_push_back(&relations_of(node, target)->watchers,
-                   &monitor->in_target);
+    list_push_back(&relations_of(node, target)->watchers, &monitor->in_target);
 }
 
 void monitor_on_demonitor(struct node *node, const struct signal *signal)
@@ -287,8 +295,7 @@ void monitor_peer_down(struct node *node, atom_t peer)
 {
     struct monitor *monitor, *chain = NULL;
 
-    MAP_EACH(monitor, &node->monitors.by_ref)
-    {
+    MAP_EACH(monitor, &node->monitors.by_ref) {
         if (monitor->watcher.node == peer || monitor->target_node == peer) {
             monitor->next = chain;
             chain = monitor;

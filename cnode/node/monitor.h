@@ -15,8 +15,8 @@
 struct monitor {
     struct ref ref;
     struct pid watcher;
-    struct pid target;    /* PID_NONE when only its name is known */
-    atom_t name;          /* monitored by that name; ATOM_NONE: by pid */
+    struct pid target; /* PID_NONE when only its name is known */
+    atom_t name;       /* monitored by that name; ATOM_NONE: by pid */
     atom_t target_node;
     struct list in_target;  /* relations.watchers, when the target is local */
     struct list in_watcher; /* relations.watching, when the watcher is */
@@ -53,8 +53,8 @@ void monitor_on_down(struct node *node, const struct signal *signal);
 void monitor_process_ends(struct node *node, struct process *process,
                           struct cnode_term reason);
 /* The monitor `ref` of `watcher` on a local process fires now, as if that had
- * ended: for a call that was passed on to a process which died of it. False: there
- * is no such monitor. */
+ * ended: for a call that was passed on to a process which died of it. False:
+ * there is no such monitor. */
 bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
                   struct cnode_term reason);
 /* The connection to `peer` is lost. */

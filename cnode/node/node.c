@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See node.h. Start: listen, register at epmd (which gives the creation), ready.
- * End: close the registration and all sockets, then the loop stops.
+ * See node.h. Start: listen, register at epmd (which gives the creation),
+ * ready. End: close the registration and all sockets, then the loop stops.
  */
 #include "node/node.h"
 
@@ -17,7 +17,10 @@
 #include "node/gen.h"
 #include "term/build.h"
 
-enum { REF_LOW_BITS = 18 };
+enum {
+    REF_LOW_BITS = 18,
+    IDENTS_BYTES = 2048, /* a name or pid, a pid and a reference */
+};
 
 static void on_signal(void *owner, struct scheduler *scheduler,
                       const struct signal *signal);
@@ -64,6 +67,7 @@ int node_init(struct node *node, const struct node_config *config,
     slab_init(&node->relations_slab, sizeof(struct relations));
     buf_init(&node->scratch, limits.message_bytes);
     buf_init(&node->idents, 0);
+    CHECK(buf_reserve(&node->idents, IDENTS_BYTES) != NULL);
     timer_init(&node->start, on_start);
     node->next_ref = random_bits();
     return 0;
@@ -126,9 +130,8 @@ int node_open(struct node *node)
     struct watch *watch = &node->scheduler.watch;
     int rc;
 
-    rc = watchdog_start(&node->watchdog, &watch, 1,
-                        config->callback_budget_ns, config->callback_limit_ns,
-                        NULL);
+    rc = watchdog_start(&node->watchdog, &watch, 1, config->callback_budget_ns,
+                        config->callback_limit_ns, NULL);
     if (rc != 0) {
         return rc;
     }
@@ -178,10 +181,11 @@ void node_close(struct node *node)
 
 void node_peers_closed(struct node *node)
 {
-    if (!node->is_closing || node->epmd != NULL ||
+    if (!node->is_closing || node->is_closed || node->epmd != NULL ||
         !peers_are_closed(&node->peers)) {
         return;
     }
+    node->is_closed = true;
     scheduler_stop(&node->scheduler);
     if (node->events->closed != NULL) {
         node->events->closed(node->owner);
@@ -234,13 +238,12 @@ struct ref node_make_ref(struct node *node)
 {
     uint64_t n = node->next_ref++;
 
-    return (struct ref){
-        .node = node->name,
-        .creation = node->creation,
-        .len = 3,
-        .words = {(uint32_t)n & ((1u << REF_LOW_BITS) - 1),
-                  (uint32_t)(n >> REF_LOW_BITS),
-                  (uint32_t)(n >> (REF_LOW_BITS + 32))}};
+    return (struct ref){.node = node->name,
+                        .creation = node->creation,
+                        .len = 3,
+                        .words = {(uint32_t)n & ((1u << REF_LOW_BITS) - 1),
+                                  (uint32_t)(n >> REF_LOW_BITS),
+                                  (uint32_t)(n >> (REF_LOW_BITS + 32))}};
 }
 
 /* --- one outgoing message */

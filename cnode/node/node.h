@@ -14,16 +14,20 @@
 #include "node/route.h"
 #include "runtime/scheduler.h"
 
-enum link_profile { LINK_PROFILE_LATENCY, LINK_PROFILE_THROUGHPUT, LINK_PROFILE_OFF };
+enum link_profile {
+    LINK_PROFILE_LATENCY,
+    LINK_PROFILE_THROUGHPUT,
+    LINK_PROFILE_OFF
+};
 
 /* Read once at start; the strings live as long as the node. */
 struct node_config {
-    const char *name;   /* full name */
+    const char *name; /* full name */
     const char *cookie;
     /* NULL, or gives another cookie for some nodes (NULL: the default). */
     const char *(*cookie_for)(void *owner, const char *name);
     bool hidden;
-    bool client;        /* dials only: no listener, no epmd registration */
+    bool client;             /* dials only: no listener, no epmd registration */
     const char *listen_host; /* "0.0.0.0" by default */
     uint16_t listen_port;    /* 0: any */
     uint16_t epmd_port;
@@ -67,15 +71,15 @@ struct node {
     struct slab relations_slab;
     struct epmd_client *epmd;
     uint64_t next_ref;
-    struct buf scratch; /* one message being written: node_scratch() */
+    struct buf scratch;          /* one message being written: node_scratch() */
     struct block *scratch_block; /* its bytes, when they were many */
-    struct buf idents;  /* pids and refs of one control message */
+    struct buf idents;           /* pids and refs of one control message */
 
     node_forward_fn forward;
     void *forward_owner;
-    struct timer start; /* clients: `ready` comes a turn later */
-    bool is_registered; /* `ready` has run */
-    bool is_closing;
+    struct timer start;         /* clients: `ready` comes a turn later */
+    bool is_registered;         /* `ready` has run */
+    bool is_closing, is_closed; /* `closed` has run */
 };
 
 /* --- the node itself */
@@ -101,8 +105,9 @@ MUST_USE int node_spawn(struct node *node, struct process *process,
                         const struct process_class *class);
 
 /* The process ends with `reason`: names are freed, links and monitors told, its
- * slot given back, PROCESS_DEAD set. The memory stays the caller's, who may free
- * it at once. Must not be called from within a callback of another process. */
+ * slot given back, PROCESS_DEAD set. The memory stays the caller's, who may
+ * free it at once. Must not be called from within a callback of another
+ * process. */
 void node_exit(struct node *node, struct process *process,
                struct cnode_term reason);
 

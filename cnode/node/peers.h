@@ -6,9 +6,13 @@
  * question of the handshake, and tells the node about up and down.
  *
  *   IDLE -> LOOKUP -> DIALLING -> UP -> IDLE
- *     ^________\__________/
+ *     ^________\_________/ ^ \     ^
+ *               \________/   EXPECTED
  *
- * Simultaneous connects: the dial of the greater name wins (protocol 2).
+ * Simultaneous connects: the dial of the greater name wins (protocol 2). When
+ * the other end dials before ours has said a word, or wins, its connection is
+ * EXPECTED, and ours is not dialled meanwhile: both sides would drop the
+ * other's.
  */
 #ifndef CNODE_NODE_PEERS_H
 #define CNODE_NODE_PEERS_H
@@ -17,14 +21,15 @@
 #include "dist/conn.h"
 #include "dist/epmd.h"
 #include "dist/listener.h"
-#include "node/dest.h"
-#include "runtime/signal.h"
+#include "node/backlog.h"
+#include "node/refusals.h"
 
 struct node;
 struct attempt;
 
-/* What a connected peer is written to: a channel, somebody who flushes it at the
- * end of the turn, and a way to end it. A socket in production, bytes in tests.
+/* What a connected peer is written to: a channel, somebody who flushes it at
+ * the end of the turn, and a way to end it. A socket in production, bytes in
+ * tests.
  */
 struct peer_link {
     struct channel *channel;
@@ -35,7 +40,15 @@ struct peer_link {
     uint32_t creation;
 };
 
-enum peer_state { PEER_IDLE, PEER_LOOKUP, PEER_DIALLING, PEER_UP };
+enum peer_state {
+    PEER_IDLE,
+    PEER_LOOKUP,
+    PEER_DIALLING,
+    PEER_EXPECTED, /* it dials us */
+    PEER_UP,
+};
+
+enum { PEER_YIELDS_MOST = 2 }; /* after that our own dial counts again */
 
 struct peer {
     struct peers *peers;
@@ -44,20 +57,15 @@ struct peer {
     bool keep; /* a join node: dialled for ever */
     bool is_hidden;
     uint32_t creation;
-    uint32_t failures; /* dials in a row that failed */
-    struct timer redial;
-    struct epmd_lookup *lookup; /* PEER_LOOKUP */
+    uint32_t failures;  /* dials in a row that failed */
+    uint32_t yields;    /* how often its dial was preferred to ours, in a row */
+    struct timer timer; /* IDLE: dials again; EXPECTED: gives up; UP: breaks */
+    struct epmd_lookup *lookup; /* PEER_LOOKUP, or one that was cancelled */
     struct attempt *dial;       /* PEER_DIALLING */
     struct peer_link link;      /* PEER_UP */
-    struct list waiting;        /* struct outgoing: sent while dialling */
-    size_t waiting_bytes;
-};
-
-enum { REPORTS = 64 }; /* refused connections remembered, to log each once */
-
-struct report {
-    uint64_t who; /* hash of the peer's address or name */
-    uint64_t until_ms;
+    uint64_t connection;        /* PEER_UP: its number, never used again */
+    int broken;                 /* PEER_UP: why it ends soon, or 0 */
+    struct backlog backlog;     /* sent while it is being connected */
 };
 
 struct peers {
@@ -65,10 +73,11 @@ struct peers {
     struct map by_name;   /* struct peer */
     struct list attempts; /* struct attempt: every connection there is */
     uint32_t attempt_count, greeting_count, up_count, lookup_count;
+    uint64_t connections; /* there ever were */
     struct listener *listener;
     bool is_closing;
     struct conn_config conn_config;
-    struct report reports[REPORTS];
+    struct refusals refusals;
 };
 
 void peers_init(struct peers *peers, struct node *node);
@@ -87,12 +96,12 @@ MUST_USE int peers_listen(struct peers *peers, const char *host, uint16_t port);
 /* Keeps a connection to a node for ever (join). CNODE_BAD_NAME, CNODE_LIMIT. */
 MUST_USE int peers_join(struct peers *peers, const char *name);
 /* Dials unless connected or under way; on demand, so it gives up after one try.
- * NULL: not a node name, or a limit. */
+ * NULL: not a node name, or limits.connections. */
 struct peer *peers_connect(struct peers *peers, atom_t name);
 void peers_disconnect(struct peers *peers, atom_t name, int reason);
 
 /* A connection to `name` is up (nodeup follows). NULL: a limit, or there is one
- * already; the caller closes its connection. */
+ * already, or nodeup was the end of it; the caller closes its connection. */
 struct peer *peers_attach(struct peers *peers, const char *name,
                           const struct peer_link *link);
 /* It is down: monitors, links and the node are told at once, and the link is
@@ -103,18 +112,26 @@ void peers_detach(struct peer *peer, int reason);
 void peers_close(struct peers *peers);
 bool peers_are_closed(const struct peers *peers);
 
-/* Kept until the dial under way has succeeded; dropped and counted when it
- * fails (monitors and links then get noconnection). CNODE_OVERLOADED,
- * CNODE_NOMEM. */
-int peer_send_later(struct peer *peer, struct pid from,
-                    const struct dest *dest, struct payload message);
-int peer_signal_later(struct peer *peer, const struct signal *signal);
-
 /* More is queued for it than limits.send_queue_bytes: drop and count. */
 bool peer_is_congested(const struct peer *peer);
 
 /* The channel of a connected peer to put a frame on; flushed at the end of the
  * turn. */
 struct channel *peer_channel(struct peer *peer);
+
+/* A signal could not be queued: better no connection than one that lost an exit
+ * or a DOWN. It ends at the start of the next turn, with everything told. */
+void peer_break(struct peer *peer, int reason);
+
+/* --- for node/attempt.c */
+
+/* Its dial is preferred to ours, which ends. */
+void peer_expect(struct peer *peer);
+/* A connection it was to bring came to nothing: we dial. */
+void peer_not_expected(struct peer *peer, int reason);
+/* Our dial came to nothing. The peer may be gone when this returns. */
+void peer_dial_failed(struct peer *peer, int reason);
+/* After an attempt has ended. */
+void peers_check_closed(struct peers *peers);
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See route.h. In: a control message becomes a signal for a local process and is
- * dispatched at once. Out: a signal for another node is written on its channel,
- * one for this node is queued.
+ * See route.h. In: a control message becomes a signal for a local process and
+ * is dispatched at once. Out: a signal for another node is written on its
+ * channel, one for this node is queued.
  */
 #include "node/route.h"
 
 #include <cnode/error.h>
 
 #include "base/metric.h"
+#include "dist/flags.h"
 #include "node/gen.h"
 #include "node/node.h"
 #include "term/validate.h"
@@ -79,7 +80,7 @@ int route_send(struct node *node, struct pid from, const struct dest *dest,
         return CNODE_NOCONN;
     }
     if (!peer_is_up(peer)) {
-        return peer_send_later(peer, from, dest, message);
+        return backlog_add_message(&peer->backlog, from, dest, message);
     }
     return send_remote(peer, from, dest, message);
 }
@@ -146,6 +147,10 @@ static bool put_signal(struct node *node, struct channel *channel,
         break;
     }
     idents_put(&ids, node, s);
+    if (buf_error(&node->idents) != 0) {
+        buf->error = buf_error(&node->idents);
+        return false;
+    }
     switch (s->kind) {
     case SIGNAL_UNLINK_ACK:
         control_put_unlink_ack(buf, s->id, s->from, ids.to);
@@ -153,8 +158,7 @@ static bool put_signal(struct node *node, struct channel *channel,
     case SIGNAL_EXIT:
         return control_put_exit(buf, channel->flags, s->from, ids.to, s->term);
     case SIGNAL_EXIT2:
-        return control_put_exit2(buf, channel->flags, s->from, ids.to,
-                                 s->term);
+        return control_put_exit2(buf, channel->flags, s->from, ids.to, s->term);
     case SIGNAL_DOWN:
         return control_put_monitor_exit(buf, channel->flags, ids.watched,
                                         ids.to, ids.ref, s->term);
@@ -170,6 +174,50 @@ static bool dials(enum signal_kind kind)
            kind == SIGNAL_EXIT2;
 }
 
+/* What the peer must not be sent: a BEAM drops the connection for the exit of a
+ * link to its earlier incarnation; who lacks the flags knows no monitors, and
+ * the loss of the connection is all that it will ever tell. */
+static bool is_unwelcome(const struct peer *peer, const struct signal *signal)
+{
+    const uint64_t monitors = DIST_DIST_MONITOR | DIST_DIST_MONITOR_NAME;
+
+    switch (signal->kind) {
+    case SIGNAL_EXIT:
+        return signal->to.creation != peer->creation;
+    case SIGNAL_MONITOR:
+    case SIGNAL_DEMONITOR:
+        return (peer->link.channel->flags & monitors) != monitors;
+    default:
+        return false;
+    }
+}
+
+/* Signals are not lost while the connection is there. */
+static int end_signal(struct peer *peer, struct channel *channel,
+                      struct pid from, struct payload reason)
+{
+    int rc = channel_end(channel, from, reason);
+
+    if (rc != 0) {
+        peer_break(peer, rc);
+    }
+    return rc;
+}
+
+/* No memory for a long reason must not be the end of an exit or a DOWN. */
+static int signal_local(struct node *node, const struct signal *signal)
+{
+    int rc = scheduler_deliver(&node->scheduler, signal);
+
+    if (rc == CNODE_NOMEM && !term_is_none(signal->term)) {
+        struct signal shorter = *signal;
+
+        shorter.term = atom_term(A_system_limit);
+        rc = scheduler_deliver(&node->scheduler, &shorter);
+    }
+    return rc;
+}
+
 int route_signal(struct node *node, const struct signal *signal, atom_t where)
 {
     struct channel *channel;
@@ -178,40 +226,47 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     bool follows;
 
     if (where == node->name) {
-        return scheduler_deliver(&node->scheduler, signal);
+        return signal_local(node, signal);
     }
     peer = dials(signal->kind) ? peers_connect(&node->peers, where)
                                : peers_find(&node->peers, where);
     if (peer == NULL) {
         return CNODE_NOCONN;
     }
-    if (!peer_is_up(peer)) {
-        return dials(signal->kind) ? peer_signal_later(peer, signal)
-                                   : CNODE_NOCONN;
+    if (!peer_is_up(peer)) { /* what undoes one that waits follows it */
+        return dials(signal->kind) || !backlog_is_empty(&peer->backlog)
+                   ? backlog_add_signal(&peer->backlog, signal)
+                   : CNODE_NOCONN;
+    }
+    if (is_unwelcome(peer, signal)) {
+        METRIC_INC(signals_dropped);
+        return 0;
     }
     channel = peer_channel(peer);
     buf = channel_begin(channel);
     follows = put_signal(node, channel, buf, signal);
-    return channel_end(channel, signal->from,
-                       reason_payload(follows, signal->term));
+    return end_signal(peer, channel, signal->from,
+                      reason_payload(follows, signal->term));
 }
 
 /* --- in */
 
-/* Both ends of a signal: `from` must be of the peer, `to` is ours or gone. */
-static bool read_ends(const struct peer *peer, const struct control *control,
-                      struct signal *signal)
+/* Both ends of a signal: `from` must be of the peer, `to` of this node, be it
+ * an earlier one. An answer in the name of a third node would end the
+ * connection. */
+static bool read_ends(const struct node *node, const struct peer *peer,
+                      const struct control *control, struct signal *signal)
 {
     if (!term_get_pid(control->from, &signal->from) ||
         signal->from.node != peer->name) {
-        METRIC_INC(signals_dropped); /* speaks for a third node */
         return false;
     }
     if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
         signal->name = term_atom(control->to);
         return true;
     }
-    return term_get_pid(control->to, &signal->to);
+    return term_get_pid(control->to, &signal->to) &&
+           signal->to.node == node->name;
 }
 
 static void receive_message(struct node *node, const struct control *control)
@@ -253,25 +308,25 @@ static void refuse_monitor(struct peer *peer, const struct control *control)
         channel_begin(channel), channel->flags, control->to, control->from,
         control->ref, noproc);
 
-    (void)channel_end(channel, PID_NONE, reason_payload(follows, noproc));
+    (void)end_signal(peer, channel, PID_NONE, reason_payload(follows, noproc));
 }
 
 static void receive_signal(struct node *node, struct peer *peer,
-                           enum signal_kind kind,
-                           const struct control *control)
+                           enum signal_kind kind, const struct control *control)
 {
     struct signal signal = {
         .kind = kind, .id = control->id, .term = control->reason};
     struct process *named;
 
-    if (!read_ends(peer, control, &signal)) {
-        return;
-    }
-    if (!term_is_none(control->ref) &&
-        (!term_get_ref(control->ref, &signal.ref) ||
-         signal.ref.node != peer->name)) {
+    if (!read_ends(node, peer, control, &signal) ||
+        (!term_is_none(control->ref) &&
+         (!term_get_ref(control->ref, &signal.ref) ||
+          signal.ref.node != peer->name))) {
         METRIC_INC(signals_dropped);
         return;
+    }
+    if (kind == SIGNAL_LINK || kind == SIGNAL_MONITOR) {
+        signal.id = peer->connection;
     }
     if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
         if (signal.name == ATOM_NONE && kind == SIGNAL_MONITOR) {
@@ -305,9 +360,9 @@ static void refuse_spawn(struct peer *peer, const struct control *control)
 {
     struct channel *channel = peer_channel(peer);
 
-    control_put_spawn_reply(channel_begin(channel), control->ref,
-                            control->from, 0, PID_NONE, A_notsup);
-    (void)channel_end(channel, PID_NONE, (struct payload){0});
+    control_put_spawn_reply(channel_begin(channel), control->ref, control->from,
+                            0, PID_NONE, A_notsup);
+    (void)end_signal(peer, channel, PID_NONE, (struct payload){0});
 }
 
 static const enum signal_kind signal_of[CONTROL_KIND_COUNT] = {
@@ -348,18 +403,14 @@ void route_control(struct node *node, struct peer *peer,
 
 /* The first element of {'$gen_call', From, Request} may be read although the
  * whole was over a limit. */
-void route_over_limit(struct node *node, struct peer *peer,
-                      const struct control *control, const uint8_t *start,
-                      size_t size)
+static void refuse_call(struct node *node, const uint8_t *start, size_t size)
 {
     const uint8_t *at = start + 2;
     struct cnode_term tag, from[2];
     struct gen_from caller;
     size_t tag_size, from_size;
 
-    (void)peer;
-    if (!control->has_payload || size < 2 || start[0] != 104 ||
-        start[1] != 3 ||
+    if (size < 2 || start[0] != 104 || start[1] != 3 ||
         term_validate(at, size - 2, 1, &tag_size) != 0 ||
         term_validate(at + tag_size, size - 2 - tag_size, 16, &from_size) !=
             0) {
@@ -374,16 +425,40 @@ void route_over_limit(struct node *node, struct peer *peer,
     }
 }
 
+void route_over_limit(struct node *node, struct peer *peer,
+                      const struct control *control, const uint8_t *start,
+                      size_t size)
+{
+    struct control shorter = *control;
+
+    switch (control->kind) {
+    case CONTROL_SEND:
+    case CONTROL_REG_SEND:
+        refuse_call(node, start, size);
+        return;
+    case CONTROL_EXIT:
+    case CONTROL_EXIT2:
+    case CONTROL_MONITOR_EXIT: /* what happened counts, whatever the reason */
+        shorter.reason = atom_term(A_too_large);
+        route_control(node, peer, &shorter);
+        return;
+    case CONTROL_SPAWN_REQUEST:
+        refuse_spawn(peer, control);
+        return;
+    default:
+        return;
+    }
+}
+
 /* --- signals for local processes */
 
 static void exit_signal(struct node *node, struct process *process,
                         const struct signal *signal)
 {
-    bool kills = signal->kind == SIGNAL_EXIT2 &&
-                 term_is_atom(signal->term, A_kill);
-    struct signal message = {.kind = SIGNAL_MESSAGE,
-                             .to = signal->to,
-                             .from = signal->from};
+    bool kills =
+        signal->kind == SIGNAL_EXIT2 && term_is_atom(signal->term, A_kill);
+    struct signal message = {
+        .kind = SIGNAL_EXIT, .to = signal->to, .from = signal->from};
     struct buf buf;
 
     if (kills) {
@@ -398,6 +473,10 @@ static void exit_signal(struct node *node, struct process *process,
     }
     buf_init(&buf, 0);
     term_format(&buf, "{'EXIT', ~p, ~t}", signal->from, signal->term);
+    if (buf_error(&buf) != 0) { /* no memory for a long reason */
+        buf_clear(&buf);
+        term_format(&buf, "{'EXIT', ~p, system_limit}", signal->from);
+    }
     if (buf_error(&buf) == 0) {
         message.term = term_at(buf_data(&buf), buf_size(&buf));
         scheduler_become_message(&node->scheduler, &message);
@@ -405,10 +484,28 @@ static void exit_signal(struct node *node, struct process *process,
     buf_fini(&buf);
 }
 
+/* A link or monitor of a connection that is down by now, as it waited in a
+ * queue: the peer has forgotten it. */
+static bool is_outdated(const struct node *node, const struct signal *signal)
+{
+    const struct peer *peer;
+
+    if (signal->from.node == node->name ||
+        (signal->kind != SIGNAL_LINK && signal->kind != SIGNAL_MONITOR)) {
+        return false;
+    }
+    peer = peers_find(&node->peers, signal->from.node);
+    return !peer_is_up(peer) || peer->connection != signal->id;
+}
+
 void route_local(struct node *node, const struct signal *signal)
 {
     struct process *process = node_find(node, signal->to);
 
+    if (is_outdated(node, signal)) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
     switch (signal->kind) {
     case SIGNAL_LINK:
         link_on_link(node, process, signal);

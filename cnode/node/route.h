@@ -21,8 +21,8 @@ int route_send(struct node *node, struct pid from, const struct dest *dest,
                struct payload message);
 
 /* Other signals, local or remote; the peer must be connected, else they are
- * dropped (CNODE_NOCONN). signal->to.node says where it goes; for SIGNAL_MONITOR
- * and SIGNAL_DEMONITOR by name, `node` is where the name is. */
+ * dropped (CNODE_NOCONN). signal->to.node says where it goes; for
+ * SIGNAL_MONITOR and SIGNAL_DEMONITOR by name, `node` is where the name is. */
 int route_signal(struct node *node, const struct signal *signal, atom_t where);
 
 /* A control message from a peer. */

@@ -100,7 +100,7 @@ static int enqueue(struct scheduler *scheduler, struct process *process,
 {
     struct signal *copy;
 
-    if (process->mailbox_limit != 0 &&
+    if (signal->kind == SIGNAL_MESSAGE && process->mailbox_limit != 0 &&
         process->mailbox.count >= process->mailbox_limit) {
         METRIC_INC(mailbox_overflow);
         return CNODE_OVERLOADED;

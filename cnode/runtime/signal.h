@@ -12,12 +12,12 @@
 
 enum signal_kind {
     SIGNAL_MESSAGE,   /* term: the message */
-    SIGNAL_EXIT,      /* a linked process ended; term: reason */
+    SIGNAL_EXIT,      /* a linked process ended; term: reason; id: of one link */
     SIGNAL_EXIT2,     /* exit/2; term: reason */
-    SIGNAL_LINK,
+    SIGNAL_LINK, /* id: from another node, the number of its connection */
     SIGNAL_UNLINK,    /* id; 0: the old kind that wants no acknowledgement */
     SIGNAL_UNLINK_ACK, /* id */
-    SIGNAL_MONITOR,   /* ref; name: monitored by that name */
+    SIGNAL_MONITOR,   /* ref; name: monitored by that name; id: as of LINK */
     SIGNAL_DEMONITOR, /* ref */
     SIGNAL_DOWN,      /* ref; term: reason */
 };

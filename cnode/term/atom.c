@@ -7,6 +7,10 @@
  * Writers take a lock, complete the entry, then publish its number in a slot
  * with release. Readers load slots with acquire, so that an entry they see is
  * complete; an atom they miss was being added at that moment, as good as later.
+ *
+ * A peer sends the same few atoms again and again, above all names of nodes:
+ * each thread remembers what it found lately, so that most look-ups need no
+ * keyed hash. A peer that makes its atoms collide there only slows itself down.
  */
 #include "term/atom.h"
 
@@ -22,7 +26,7 @@
 #include "term/utf8.h"
 #include "term/view.h"
 
-enum { CHUNK_BYTES = 65536 };
+enum { CHUNK_BYTES = 65536, RECENT_BITS = 8 };
 
 struct entry {
     const char *text;
@@ -52,6 +56,8 @@ static const struct {
 #undef ATOM
 #undef ATOM_TEXT
 };
+
+static _Thread_local atom_t recent[1 << RECENT_BITS];
 
 static void table_reserve(void);
 static atom_t table_find(const char *text, size_t len, uint64_t hash);
@@ -88,9 +94,39 @@ static void table_reserve(void)
     atomic_store_explicit(&table.count, 1, memory_order_relaxed);
 }
 
+static inline bool has_text(atom_t atom, const char *text, size_t len)
+{
+    return table.entries[atom].len == len &&
+           memcmp(table.entries[atom].text, text, len) == 0;
+}
+
+/* Where the thread remembers a text: from its length and both its ends. */
+static inline atom_t *recent_slot(const char *text, size_t len)
+{
+    uint64_t first = 0, last = 0;
+
+    if (len >= 8) {
+        memcpy(&first, text, 8);
+        memcpy(&last, text + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(&first, text, 4);
+        memcpy(&last, text + len - 4, 4);
+    } else if (len > 0) {
+        first = (uint8_t)text[0];
+        last = (uint8_t)text[len - 1];
+    }
+    return &recent[(first + 31 * last + len) * UINT64_C(0x9E3779B97F4A7C15) >>
+                   (64 - RECENT_BITS)];
+}
+
 atom_t atom_find(const char *text, size_t len)
 {
-    return table_find(text, len, hash_bytes(text, len));
+    atom_t *slot = recent_slot(text, len);
+
+    if (*slot == ATOM_NONE || !has_text(*slot, text, len)) {
+        *slot = table_find(text, len, hash_bytes(text, len));
+    }
+    return *slot;
 }
 
 atom_t atom_intern(const char *text, size_t len)
@@ -129,8 +165,8 @@ static atom_t table_find(const char *text, size_t len, uint64_t hash)
             return ATOM_NONE;
         }
         const struct entry *entry = &table.entries[atom];
-        if (entry->hash == (uint32_t)(hash >> 32) && entry->len == len &&
-            memcmp(entry->text, text, len) == 0) {
+        if (entry->hash == (uint32_t)(hash >> 32) &&
+            has_text(atom, text, len)) {
             return atom;
         }
     }

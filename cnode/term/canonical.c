@@ -296,7 +296,7 @@ static int sort_pairs(struct canonical *c, const struct canonical_level *level)
     struct pair *pairs;
     uint8_t *copy;
 
-    if (n < 2) {
+    if (n < 2 || c->starts == NULL) {
         return 0;
     }
     starts = c->starts + level->pairs;

@@ -124,7 +124,7 @@ bool cnode_match(struct cnode_term term, const char *pattern, ...)
 static char peek(struct matcher *m)
 {
     m->at = lex_space(m->at, m->end);
-    return m->at < m->end ? *m->at : '\0';
+    return (char)(m->at < m->end ? *m->at : '\0');
 }
 
 static enum match_result match_all(struct matcher *m)
@@ -383,7 +383,7 @@ static bool read_value(struct cnode_term now, char letter,
 static enum match_result match_directive(struct matcher *m)
 {
     struct capture *capture = &m->captures[m->captured];
-    char letter = m->end - m->at > 1 ? m->at[1] : '\0';
+    char letter = (char)(m->end - m->at > 1 ? m->at[1] : '\0');
 
     if (m->captured == MATCH_MAX_DIRECTIVES || letter == '\0' ||
         strchr("iufabtApr", letter) == NULL) {
@@ -391,6 +391,7 @@ static enum match_result match_directive(struct matcher *m)
     }
     m->at += 2;
     m->captured++;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): by term_vmatch */
     capture->out = va_arg(m->args, void *);
     capture->out_len = NULL;
     if (letter == 'a' || letter == 'b') {

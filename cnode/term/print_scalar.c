@@ -227,16 +227,16 @@ static void print_int(struct buf *out, struct cnode_term term, size_t limit)
 /* Digits d1 d2 ... and `place`, so that the value is 0.d1d2... * 10^place. */
 static void shortest_digits(double value, char digits[20], int *place)
 {
-    char text[40];
+    char text[40], *exponent;
     int precision = 0;
 
     do {
         snprintf(text, sizeof(text), "%.*e", precision++, value);
     } while (precision < 17 && strtod(text, NULL) != value);
-    *place = atoi(strchr(text, 'e') + 1) + 1;
-    *strchr(text, 'e') = '\0';
-    digits[0] = text[0];
-    strcpy(digits + 1, text[1] == '.' ? text + 2 : "");
+    exponent = strchr(text, 'e');
+    *place = (int)strtol(exponent + 1, NULL, 10) + 1;
+    *exponent = '\0';
+    snprintf(digits, 20, "%c%.18s", text[0], text[1] == '.' ? text + 2 : "");
     for (size_t n = strlen(digits); n > 1 && digits[n - 1] == '0'; n--) {
         digits[n - 1] = '\0';
     }

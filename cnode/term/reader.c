@@ -80,7 +80,7 @@ int reader_expected(struct reader *r, const char *what)
 char reader_peek(struct reader *r)
 {
     r->at = lex_space(r->at, r->end);
-    return r->at < r->end ? *r->at : '\0';
+    return (char)(r->at < r->end ? *r->at : '\0');
 }
 
 bool reader_take(struct reader *r, const char *token)

@@ -11,22 +11,20 @@
 #include "base/buf.h"
 #include "term/tag.h"
 
-#define FOUR(n)                                                                \
-    {TAG_INT8, (n)}, {TAG_INT8, (n) + 1}, {TAG_INT8, (n) + 2},                 \
-    {                                                                          \
-        TAG_INT8, (n) + 3                                                      \
-    }
-#define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
-#define QUARTER(n)                                                             \
-    SIXTEEN(n), SIXTEEN((n) + 16), SIXTEEN((n) + 32), SIXTEEN((n) + 48)
+/* Two bytes each: the tag and the value. */
+#define TWO(n)     TAG_INT8, (n), TAG_INT8, (n) + 1
+#define EIGHT(n)   TWO(n), TWO((n) + 2), TWO((n) + 4), TWO((n) + 6)
+#define THIRTY2(n) EIGHT(n), EIGHT((n) + 8), EIGHT((n) + 16), EIGHT((n) + 24)
 
-static const uint8_t small_ints[256][2] = {QUARTER(0), QUARTER(64),
-                                           QUARTER(128), QUARTER(192)};
+static const uint8_t small_ints[2 * 256] = {
+    THIRTY2(0),   THIRTY2(32),  THIRTY2(64),  THIRTY2(96),
+    THIRTY2(128), THIRTY2(160), THIRTY2(192), THIRTY2(224),
+};
 static const uint8_t nil[1] = {TAG_NIL};
 
 struct cnode_term term_small_int(uint8_t value)
 {
-    return term_at(small_ints[value], 2);
+    return term_at(small_ints + 2 * (size_t)value, 2);
 }
 
 struct cnode_term term_nil(void)

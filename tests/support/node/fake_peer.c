@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "dist/flags.h"
-#include "term/text.h"
+#include "support/node/wire_lines.h"
 
 unsigned fake_nodeups, fake_nodedowns;
 
@@ -62,33 +62,11 @@ void fake_node_settle(struct node *node)
 
 /* --- the peer's end of the wire */
 
-static void put_field(struct buf *lines, const char *key,
-                      struct cnode_term term)
-{
-    if (!term_is_none(term)) {
-        buf_printf(lines, " %s=", key);
-        term_print(lines, term, 0);
-    }
-}
-
 static void on_wire_signal(void *owner, const struct control *control)
 {
     struct fake_peer *fake = owner;
-    struct buf *lines = &fake->lines;
 
-    buf_printf(lines, "%s%s", buf_size(lines) > 0 ? "\n" : "",
-               control_name(control->kind));
-    put_field(lines, "from", control->from);
-    put_field(lines, "to", control->to);
-    put_field(lines, "ref", control->ref);
-    if (control->id != 0) {
-        buf_printf(lines, " id=%llu", (unsigned long long)control->id);
-    }
-    put_field(lines, "result", control->result);
-    put_field(lines, "reason", control->reason);
-    if (term_is_none(control->reason)) {
-        put_field(lines, "payload", control->payload);
-    }
+    wire_line(&fake->lines, control);
 }
 
 static void on_wire_over_limit(void *owner, const struct control *control,
@@ -134,8 +112,7 @@ static void on_close(void *owner, int reason)
     fake->closed = reason;
 }
 
-void fake_peer_open(struct fake_peer *fake, struct node *node,
-                    const char *name)
+void fake_peer_open(struct fake_peer *fake, struct node *node, const char *name)
 {
     uint64_t flags = dist_flags_offered(false) & ~DIST_ALTACT_SIG;
     struct peer_link link = {.channel = &fake->channel,
@@ -171,16 +148,9 @@ void fake_peer_send(struct fake_peer *fake, const char *payload,
     va_list args;
 
     buf_init(&frame, 0);
-    buf_put_u32(&frame, 0);
-    buf_put(&frame, "\x83\x44\x00", 3);
     va_start(args, control);
-    term_vformat(&frame, control, args);
+    wire_frame(&frame, payload, control, args);
     va_end(args);
-    if (payload != NULL) {
-        term_format(&frame, payload);
-    }
-    CHECK(buf_error(&frame) == 0);
-    set_u32(buf_data(&frame), (uint32_t)(buf_size(&frame) - 4));
     CHECK(channel_feed(&fake->channel, buf_data(&frame), buf_size(&frame),
                        &used, NULL) == 0);
     buf_fini(&frame);

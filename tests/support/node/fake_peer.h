@@ -17,11 +17,11 @@ extern unsigned fake_nodeups, fake_nodedowns;
 
 struct fake_peer {
     struct node *node;
-    struct peer *peer; /* NULL after it went down */
+    struct peer *peer;      /* NULL after it went down */
     struct channel channel; /* the node's end */
     struct channel wire;    /* the peer's end */
-    struct buf lines; /* what it got: one signal a line */
-    int closed; /* the reason, 0 while up */
+    struct buf lines;       /* what it got: one signal a line */
+    int closed;             /* the reason, 0 while up */
 };
 
 /* Attached with the flags of OTP 27. */

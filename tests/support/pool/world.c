@@ -67,6 +67,10 @@ void world_close(struct world *world)
 {
     (void)world_got(world);
     fake_peer_close(&world->peer);
+    if (!world->pools.is_stopping) {
+        pools_stop(&world->pools, 60000, NULL, NULL);
+    }
+    world_advance(world, 1);
     pools_fini(&world->pools);
     pool_settings_fini(&world->settings);
     config_fini(&world->config);

@@ -45,7 +45,7 @@ static int parse(const char *const *words)
 
 #define PARSE(...) parse((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
-#define assert_mistake(expected, ...)                                          \
+#define ASSERT_MISTAKE(expected, ...)                                          \
     do {                                                                       \
         static char line_[LINE_MAX_BYTES];                                     \
         assert_int_equal(PARSE(__VA_ARGS__), CNODE_EINVALID);                  \
@@ -137,48 +137,48 @@ static void version_is_an_option_too(void **state)
 static void unknown_names_get_the_nearest(void **state)
 {
     (void)state;
-    assert_mistake("cnode: unknown command strat, did you mean start? "
+    ASSERT_MISTAKE("cnode: unknown command strat, did you mean start? "
                    "(see cnode help)",
                    "strat");
-    assert_mistake("cnode: unknown command xyzzy (see cnode help)", "xyzzy");
-    assert_mistake("cnode: unknown option --nmae=x, did you mean --name? "
+    ASSERT_MISTAKE("cnode: unknown command xyzzy (see cnode help)", "xyzzy");
+    ASSERT_MISTAKE("cnode: unknown option --nmae=x, did you mean --name? "
                    "(see cnode help start)",
                    "start", "--nmae=x");
-    assert_mistake("cnode: unknown option -x (see cnode help start)", "start",
+    ASSERT_MISTAKE("cnode: unknown option -x (see cnode help start)", "start",
                    "-x");
-    assert_mistake("cnode: unknown option --version (see cnode help start)",
+    ASSERT_MISTAKE("cnode: unknown option --version (see cnode help start)",
                    "start", "--version");
 }
 
 static void values_are_demanded_and_refused(void **state)
 {
     (void)state;
-    assert_mistake("cnode: --name needs a value: --name NAME "
+    ASSERT_MISTAKE("cnode: --name needs a value: --name NAME "
                    "(see cnode help start)",
                    "start", "--config", "a", "--name");
-    assert_mistake("cnode: --name needs a value: --name NAME "
+    ASSERT_MISTAKE("cnode: --name needs a value: --name NAME "
                    "(see cnode help start)",
                    "start", "--name=");
-    assert_mistake("cnode: --hidden takes no value (see cnode help start)",
+    ASSERT_MISTAKE("cnode: --hidden takes no value (see cnode help start)",
                    "start", "--hidden=yes");
 }
 
 static void what_does_not_fit_the_command_is_refused(void **state)
 {
     (void)state;
-    assert_mistake("cnode: which command? (see cnode help)", "--hidden");
-    assert_mistake("cnode: call does not take --join (see cnode help call)",
+    ASSERT_MISTAKE("cnode: which command? (see cnode help)", "--hidden");
+    ASSERT_MISTAKE("cnode: call does not take --join (see cnode help call)",
                    "call", "n@h", "pool", "1", "--join", "a@b");
-    assert_mistake("cnode: call takes 3 to 4 arguments, got 2 "
+    ASSERT_MISTAKE("cnode: call takes 3 to 4 arguments, got 2 "
                    "(see cnode help call)",
                    "call", "n@h", "pool");
-    assert_mistake("cnode: check takes options only, got \"a.json\" "
+    ASSERT_MISTAKE("cnode: check takes options only, got \"a.json\" "
                    "(see cnode help check)",
                    "check", "a.json");
-    assert_mistake("cnode: start: --config FILE is missing "
+    ASSERT_MISTAKE("cnode: start: --config FILE is missing "
                    "(see cnode help start)",
                    "start");
-    assert_mistake("cnode: --cookie and --cookie-file exclude each other "
+    ASSERT_MISTAKE("cnode: --cookie and --cookie-file exclude each other "
                    "(see cnode help start)",
                    "start", "--config", "a", "--cookie", "c", "--cookie-file",
                    "f");

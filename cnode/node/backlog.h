@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What was sent to a node while it is being connected, in order. Bounded by
+ * limits.send_queue_bytes. Belongs to a peer.
+ */
+#ifndef CNODE_NODE_BACKLOG_H
+#define CNODE_NODE_BACKLOG_H
+
+#include "base/list.h"
+#include "dist/channel.h"
+#include "node/dest.h"
+#include "runtime/signal.h"
+
+struct node;
+
+struct backlog {
+    struct list items;
+    size_t bytes;
+    uint32_t signals; /* those that are no messages */
+};
+
+void backlog_init(struct backlog *backlog);
+static inline bool backlog_is_empty(const struct backlog *backlog)
+{
+    return list_is_empty(&backlog->items);
+}
+
+/* Both copy. CNODE_OVERLOADED when it is full (counted), CNODE_NOMEM. */
+MUST_USE int backlog_add_message(struct backlog *backlog, struct pid from,
+                                 const struct dest *dest,
+                                 struct payload message);
+MUST_USE int backlog_add_signal(struct backlog *backlog,
+                                const struct signal *signal);
+
+/* The node `name` is connected: all of it goes out. */
+void backlog_send(struct backlog *backlog, struct node *node, atom_t name);
+/* Nothing came of it: messages are dead letters. True when there were signals
+ * among them, whose senders wait for something. */
+bool backlog_clear(struct backlog *backlog);
+
+#endif

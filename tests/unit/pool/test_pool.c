@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tree of a pool: what falls with what, what comes back, what stays down,
+ * and the end of the node.
+ */
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <cnode/error.h>
+
+#include "support/pool/world.h"
+
+static struct world world;
+
+static void open_with(const char *supervisors)
+{
+    char json[256];
+
+    snprintf(json, sizeof(json),
+             "{'pools': {'P': {'behaviour': 'script', 'supervisors': "
+             "{'segments': 2, %s}}}}",
+             supervisors);
+    world_open(&world, json);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+static struct pid pool_pid(void)
+{
+    return world_pid_of(&world, &world_pool(&world)->process);
+}
+
+static struct process *whereis(void)
+{
+    return names_whereis(&world.node.names, atom_find("P", 1));
+}
+
+static void a_killed_pool_takes_its_tree_along_and_comes_back(void **state)
+{
+    struct pid old;
+
+    (void)state;
+    open_with("'count': 2");
+    world_ask(&world, "1", "ping");
+    old = pool_pid();
+    world_monitor(&world, old);
+    world_monitor(&world, world_pid(&world, 1));
+    world_exit(&world, old, "kill");
+    assert_string_equal(world_got(&world), "down: killed");
+    assert_null(whereis());
+    world_advance(&world, 0);
+    assert_string_equal(world_got(&world), "down: shutdown");
+    assert_ptr_equal(whereis(), &world_pool(&world)->process);
+    assert_false(pid_equal(old, pool_pid()));
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
+    assert_string_equal(script_log(), "init(1) load(1) terminate(1,shutdown) "
+                                      "init(1) load(1)");
+    assert_string_equal(world_call(&world, "P", "count_children"),
+                        "[{specs,4},{active,4},{supervisors,4},{workers,0}]");
+}
+
+/* Segments that fall too often take the pool with them. */
+static void too_many_fallen_segments_end_the_pool(void **state)
+{
+    struct pid old;
+
+    (void)state;
+    open_with("'max_restarts': 1");
+    old = pool_pid();
+    world_monitor(&world, old);
+    for (int i = 0; i < 2; i++) {
+        struct segment *segment = &world_pool(&world)->segments[0];
+
+        assert_string_equal(world_got(&world), "");
+        world_exit(&world, world_pid_of(&world, &segment->process), "kill");
+        world_advance(&world, 0);
+    }
+    assert_string_equal(world_got(&world), "down: shutdown");
+    assert_false(pid_equal(old, pool_pid()));
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
+}
+
+static void a_pool_that_falls_too_often_stays_down(void **state)
+{
+    (void)state;
+    open_with("'max_restarts': 1");
+    for (int i = 0; i < 2; i++) {
+        world_exit(&world, pool_pid(), "kill");
+        world_advance(&world, 0);
+    }
+    assert_int_equal(world_pool(&world)->state, POOL_DOWN);
+    assert_null(whereis());
+    assert_string_equal(
+        world_monitored_call(&world, "P", world_envelope("1", "true", "ping")),
+        "down: noproc");
+    assert_int_equal(world_pool(&world)->slab.used, 0);
+}
+
+static void restarts_spread_over_time_are_fine(void **state)
+{
+    (void)state;
+    open_with("'max_restarts': 1, 'max_seconds': 1");
+    for (int i = 0; i < 4; i++) {
+        world_exit(&world, pool_pid(), "kill");
+        world_advance(&world, 1100);
+        assert_int_equal(world_pool(&world)->state, POOL_UP);
+    }
+}
+
+static void a_tree_of_workers_ends_in_slices(void **state)
+{
+    struct loop *loop = node_loop(&world.node);
+    int turns = 0;
+
+    (void)state;
+    open_with("'count': 1");
+    for (int i = 0; i < 2500; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "%d", i);
+        world_cast(&world, "P", world_envelope(id, "true", "x"));
+    }
+    script_log();
+    world_exit(&world, pool_pid(), "kill");
+    while (world_pool(&world)->state != POOL_UP && turns < 100) {
+        (void)wheel_advance(&loop->wheel, loop->now_ms);
+        fake_node_settle(&world.node);
+        turns++;
+    }
+    assert_int_equal(turns, 3);
+    assert_int_equal(world_pool(&world)->slab.used, 0);
+}
+
+/* --- the end of the node */
+
+static int stopped;
+
+static void on_stopped(void *owner)
+{
+    assert_ptr_equal(owner, &world);
+    stopped++;
+}
+
+static void stopping_runs_terminate_of_all_workers(void **state)
+{
+    (void)state;
+    open_with("'count': 1");
+    world_ask(&world, "1", "ping");
+    world_ask(&world, "2", "ping");
+    world_exit(&world, world_pid(&world, 2), "boom"); /* it waits */
+    world_ask(&world, "2", "ping");
+    script_log();
+    stopped = 0;
+    pools_stop(&world.pools, 5000, on_stopped, &world);
+    world_advance(&world, 0);
+    assert_int_equal(stopped, 1);
+    assert_string_equal(script_log(), "terminate(1,shutdown)");
+    assert_string_equal(world_got(&world), "{error,shutdown}");
+    world_advance(&world, 10000);
+    assert_int_equal(stopped, 1);
+    assert_int_equal(world_pool(&world)->state, POOL_DOWN);
+}
+
+static void stopping_without_pools_is_done_at_once(void **state)
+{
+    (void)state;
+    world_open(&world, "{}");
+    stopped = 0;
+    pools_stop(&world.pools, 5000, on_stopped, &world);
+    world_advance(&world, 0);
+    assert_int_equal(stopped, 1);
+}
+
+static void a_taken_name_is_an_error(void **state)
+{
+    struct pool *other;
+
+    (void)state;
+    open_with("'count': 1");
+    other = pool_new(&world.pools, world_pool(&world)->config);
+    assert_int_equal(pool_open(other), CNODE_EXISTS);
+    assert_int_equal(other->state, POOL_DOWN);
+    pool_free(other);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_killed_pool_takes_its_tree_along_and_comes_back),
+        TEST(too_many_fallen_segments_end_the_pool),
+        TEST(a_pool_that_falls_too_often_stays_down),
+        TEST(restarts_spread_over_time_are_fine),
+        TEST(a_tree_of_workers_ends_in_slices),
+        TEST(stopping_runs_terminate_of_all_workers),
+        TEST(stopping_without_pools_is_done_at_once),
+        TEST(a_taken_name_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a worker does with messages: calls, casts, envelopes, the calls that
+ * every worker answers, late replies, timers, monitors, and how it ends.
+ */
+#include "pool/worker.h"
+
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/metric.h"
+#include "pool/extras.h"
+#include "support/pool/world.h"
+
+static struct world world;
+
+static int setup(void **state)
+{
+    (void)state;
+    world_open(&world, "{'pools': {'P': {'behaviour': 'script'}}}");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+static const char *ask(const char *call)
+{
+    return world_ask(&world, "1", call);
+}
+
+/* A plain GenServer call to the pid of worker 1. */
+static const char *call(const char *request)
+{
+    return world_call_pid(&world, world_pid(&world, 1), request);
+}
+
+/* --- messages */
+
+static void first_message_starts_and_loads(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("{reply, hello}"), "hello");
+    assert_string_equal(script_log(), "init(1) load(1) call(1,{reply,hello})");
+    assert_string_equal(ask("{reply, 2}"), "2");
+    assert_string_equal(script_log(), "call(1,{reply,2})");
+}
+
+static void plain_calls_and_casts_work_on_the_pid(void **state)
+{
+    (void)state;
+    ask("ping");
+    script_log();
+    assert_string_equal(call("{reply, [a | b]}"), "[a|b]");
+    world_cast_pid(&world, world_pid(&world, 1), "{a, cast}");
+    world_send_pid(&world, world_pid(&world, 1), "a_message");
+    assert_string_equal(script_log(), "call(1,{reply,[a|b]}) "
+                                      "cast(1,{a,cast}) info(1,a_message)");
+}
+
+static void envelopes_are_opened_also_on_the_pid(void **state)
+{
+    const char *envelope;
+
+    (void)state;
+    ask("ping");
+    script_log();
+    envelope = world_envelope("1", "nil", "{some, thing}");
+    world_cast_pid(&world, world_pid(&world, 1), envelope);
+    world_send_pid(&world, world_pid(&world, 1), envelope);
+    assert_string_equal(script_log(),
+                        "cast(1,{some,thing}) cast(1,{some,thing})");
+}
+
+static void unknown_calls_say_so_with_the_whole_message(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("what"), "{unhandled,{s,what,ctx,nil}}");
+    assert_string_equal(call("what"), "{unhandled,what}");
+}
+
+static void the_recipient_is_checked(void **state)
+{
+    (void)state;
+    ask("ping");
+    assert_string_equal(call(world_envelope("2", "true", "ping")),
+                        "{nz_ap_forward,nil}");
+    assert_string_equal(
+        call("{msg_envelope, nil, call, {ref, 'Q.Worker', 1}, nil, {s, ping, "
+             "nil, nil}}"),
+        "{nz_ap_forward,nil}");
+    assert_string_equal(
+        call("{msg_envelope, nil, call, 17, nil, {s, ping, nil, nil}}"),
+        "{error,message_delivery_error}");
+    assert_string_equal(
+        call("{msg_envelope, nil, call, {link, n, p, {ref, 'P.Worker', 1}}, "
+             "nil, {s, ping, nil, nil}}"),
+        "pong");
+}
+
+static void a_cast_for_another_ref_is_dropped(void **state)
+{
+    (void)state;
+    ask("ping");
+    script_log();
+    world_cast_pid(&world, world_pid(&world, 1),
+                   world_envelope("2", "true", "x"));
+    assert_string_equal(script_log(), "");
+}
+
+static void it_knows_itself_and_its_context(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(ask("who"), ",1,{ref,'P.Worker',1},ctx}"));
+    assert_non_null(strstr(call("who"), ",1,{ref,'P.Worker',1},undefined}"));
+}
+
+static void ids_may_be_any_term(void **state)
+{
+    static const char *const ids[] = {
+        "-7", "99999999999999999999", "<<\"u-1\">>", "{a, [1, 2]}", "1.5",
+        "#{b => 2, a => 1}", "[]", "'an atom'",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        assert_string_equal(world_ask(&world, ids[i], "ping"), "pong");
+        assert_string_equal(world_ask(&world, ids[i], "ping"), "pong");
+    }
+    assert_int_equal(world_pool(&world)->slab.used, ARRAY_LEN(ids));
+}
+
+static void what_only_looks_like_a_call_is_a_message(void **state)
+{
+    (void)state;
+    ask("ping");
+    script_log();
+    world_send_pid(&world, world_pid(&world, 1), "{'$gen_call', x, y}");
+    world_send_pid(&world, world_pid(&world, 1), "{system, x, get_state}");
+    assert_string_equal(world_got(&world), "");
+    assert_string_equal(script_log(), "info(1,{'$gen_call',x,y}) "
+                                      "info(1,{system,x,get_state})");
+}
+
+/* --- the calls that every worker answers */
+
+static void defaults_without_callbacks(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("ping"), "pong");
+    assert_string_equal(ask("hibernate"), "ok");
+    assert_string_equal(ask("'persist!'"), "not_supported");
+    assert_string_equal(call("ping"), "pong");
+    assert_string_equal(ask("{fetch, other}"), "{error,{unsupported,other}}");
+}
+
+static void fetch_state_is_advanced_pools_struct(void **state)
+{
+    const char *reply;
+
+    (void)state;
+    ask("{reply, 1}");
+    reply = ask("{fetch, state}");
+    assert_non_null(
+        strstr(reply, "'Elixir.Noizu.AdvancedPool.Worker.State'"));
+    assert_non_null(strstr(reply, "identifier => {ref,'P.Worker',1}"));
+    assert_non_null(strstr(reply, "handler => 'P.Worker'"));
+    assert_non_null(strstr(reply, "status => loaded"));
+    assert_non_null(strstr(reply, "worker => {calls,1}"));
+    assert_non_null(strstr(reply, "vsn => 1.0"));
+}
+
+static void fetch_process_names_ref_node_and_pid(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(ask("{fetch, process}"), "{{ref,'P.Worker',1},n1@here,<"));
+}
+
+static void callbacks_answer_instead(void **state)
+{
+    (void)state;
+    script_knobs.own_answers = true;
+    assert_string_equal(ask("ping"), "{own,ping}");
+    assert_string_equal(ask("{fetch, state}"), "{own,fetch}");
+    assert_string_equal(ask("{fetch, nothing}"), "ok");
+    assert_string_equal(ask("'persist!'"), "{own,persist}");
+    assert_string_equal(ask("hibernate"), "{own,hibernate}");
+}
+
+static void reload_calls_the_behaviour(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("'reload!'"), "ok");
+    assert_string_equal(ask("{'reload!', [x]}"), "ok");
+    assert_string_equal(script_log(),
+                        "init(1) load(1) reload(1) reload(1)");
+}
+
+/* --- late replies */
+
+static void a_kept_caller_is_answered_later(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("later"), "");
+    assert_string_equal(ask("{reply, between}"), "between");
+    assert_string_equal(ask("{answer, late}"), "late\nok");
+    assert_null(world_worker(&world, 1)->extras);
+}
+
+static void a_call_without_an_answer_stays_without(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("silent"), "");
+}
+
+static void kept_callers_by_ref_learn_of_the_end(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        world_monitored_call(&world, "P",
+                             world_envelope("1", "true", "later")),
+        "");
+    world_exit(&world, world_pid(&world, 1), "boom");
+    assert_string_equal(world_got(&world), "down: boom");
+}
+
+/* --- timers and monitors */
+
+static void timers_come_as_messages(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("{timer, 50, tick}"), "ok");
+    script_log();
+    world_advance(&world, 49);
+    assert_string_equal(script_log(), "");
+    world_advance(&world, 1);
+    assert_string_equal(script_log(), "info(1,tick)");
+}
+
+static void cancelled_timers_do_not_fire(void **state)
+{
+    (void)state;
+    ask("{timer, 50, tick}");
+    assert_string_equal(ask("cancel"), "ok");
+    script_log();
+    world_advance(&world, 100);
+    assert_string_equal(script_log(), "");
+}
+
+static void timers_end_with_the_worker(void **state)
+{
+    (void)state;
+    ask("{timer, 50, tick}");
+    ask("{timer, 60, tick}");
+    assert_string_equal(ask("'kill!'"), "ok");
+    world_advance(&world, 0);
+    script_log();
+    world_advance(&world, 100);
+    assert_string_equal(script_log(), "");
+}
+
+static void a_monitor_reports_the_end_with_its_reason(void **state)
+{
+    (void)state;
+    world_ask(&world, "2", "ping");
+    assert_string_equal(ask("{watch, 'P'}"), "ok");
+    world_exit(&world,
+               world_pid_of(&world, &world_pool(&world)->process), "kill");
+    script_log(); /* all workers of the pool end with it, also this one */
+}
+
+static void a_monitor_on_nobody_gives_noproc(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("{watch, nobody}"), "ok");
+    world_advance(&world, 0);
+    assert_non_null(strstr(script_log(), "down(1,noproc)"));
+}
+
+static void after_demonitor_no_down_comes(void **state)
+{
+    (void)state;
+    ask("ping");
+    world_cast_pid(&world, world_pid(&world, 1), "{watch, nobody}");
+    assert_string_equal(ask("unwatch"), "ok");
+    script_log();
+    world_advance(&world, 10);
+    assert_string_equal(script_log(), "");
+}
+
+/* --- the end */
+
+static void a_callback_error_is_the_reason(void **state)
+{
+    (void)state;
+    ask("ping");
+    world_monitor(&world, world_pid(&world, 1));
+    assert_string_equal(call("fail"), "down: {error,badarg}");
+    assert_non_null(strstr(script_log(), "terminate(1,{error,badarg})"));
+}
+
+static void a_failed_load_ends_it_too(void **state)
+{
+    (void)state;
+    script_knobs.fail_loads = 1;
+    assert_string_equal(world_monitored_call(
+                            &world, "P", world_envelope("1", "true", "ping")),
+                        "down: {error,not_found}");
+    world_advance(&world, 0);
+    assert_string_equal(ask("ping"), "pong");
+}
+
+static void stop_ends_it_after_the_answer(void **state)
+{
+    (void)state;
+    ask("ping");
+    world_monitor(&world, world_pid(&world, 1));
+    assert_string_equal(call("{reply_stop, bye, {shutdown, done}}"),
+                        "bye\ndown: {shutdown,done}");
+}
+
+static void crash_gives_no_answer_but_the_reason(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        world_monitored_call(&world, "P",
+                             world_envelope("1", "true", "'crash!'")),
+        "down: {bad_return_value,<<\"User Initiated Crash\">>}");
+}
+
+/* Clients that watch nobody are told by an answer. */
+static void a_lost_call_without_monitor_is_answered(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("{stop, why}"), "{error,why}");
+}
+
+static void exit_signals_end_it_with_terminate(void **state)
+{
+    (void)state;
+    ask("ping");
+    script_log();
+    world_exit(&world, world_pid(&world, 1), "normal");
+    assert_string_equal(script_log(), "");
+    world_exit(&world, world_pid(&world, 1), "oops");
+    assert_string_equal(script_log(), "terminate(1,oops)");
+    world_advance(&world, 0);
+    script_log();
+    world_exit(&world, world_pid(&world, 1), "kill");
+    assert_string_equal(script_log(), "terminate(1,killed)");
+}
+
+static void a_worker_is_small(void **state)
+{
+    (void)state;
+    assert_int_equal(sizeof(struct cnode_worker), 88);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(first_message_starts_and_loads),
+        TEST(plain_calls_and_casts_work_on_the_pid),
+        TEST(envelopes_are_opened_also_on_the_pid),
+        TEST(unknown_calls_say_so_with_the_whole_message),
+        TEST(the_recipient_is_checked),
+        TEST(a_cast_for_another_ref_is_dropped),
+        TEST(it_knows_itself_and_its_context),
+        TEST(ids_may_be_any_term),
+        TEST(what_only_looks_like_a_call_is_a_message),
+        TEST(defaults_without_callbacks),
+        TEST(fetch_state_is_advanced_pools_struct),
+        TEST(fetch_process_names_ref_node_and_pid),
+        TEST(callbacks_answer_instead),
+        TEST(reload_calls_the_behaviour),
+        TEST(a_kept_caller_is_answered_later),
+        TEST(a_call_without_an_answer_stays_without),
+        TEST(kept_callers_by_ref_learn_of_the_end),
+        TEST(timers_come_as_messages),
+        TEST(cancelled_timers_do_not_fire),
+        TEST(timers_end_with_the_worker),
+        TEST(a_monitor_reports_the_end_with_its_reason),
+        TEST(a_monitor_on_nobody_gives_noproc),
+        TEST(after_demonitor_no_down_comes),
+        TEST(a_callback_error_is_the_reason),
+        TEST(a_failed_load_ends_it_too),
+        TEST(stop_ends_it_after_the_answer),
+        TEST(crash_gives_no_answer_but_the_reason),
+        TEST(a_lost_call_without_monitor_is_answered),
+        TEST(exit_signals_end_it_with_terminate),
+        TEST(a_worker_is_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
