@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * counter: a number that grows. The state is a plain struct inside the worker; it
- * starts zero filled, so there is nothing to initialise.
+ * counter: a number that grows. The state is a plain struct inside the worker;
+ * it starts zero filled, so there is nothing to initialise.
  *
  *     call increment -> the new count      cast increment
  *     call {add, N}  -> {ok, new count}    cast {add, N}

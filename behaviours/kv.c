@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kv: keeps values under keys, any terms both. It shows memory of its own: terms
- * are copied to be kept, and freed in terminate. Keys are kept in canonical form,
- * in which equal terms have equal bytes; a hash table with chains finds them.
+ * kv: keeps values under keys, any terms both. It shows memory of its own:
+ * terms are copied to be kept, and freed in terminate. Keys are kept in
+ * canonical form, in which equal terms have equal bytes; a hash table with
+ * chains finds them.
  *
  *     call {put, Key, Value} -> ok             cast {put, Key, Value}
  *     call {get, Key}        -> {ok, Value} | error
@@ -49,8 +50,8 @@ static struct entry **find(struct kv *kv, struct cnode_term key, uint32_t hash)
 {
     struct entry **at = &kv->buckets[hash & kv->mask];
 
-    while (*at != NULL && ((*at)->hash != hash ||
-                           !same(cnode_kept_term((*at)->key), key))) {
+    while (*at != NULL &&
+           ((*at)->hash != hash || !same(cnode_kept_term((*at)->key), key))) {
         at = &(*at)->next;
     }
     return at;
@@ -115,8 +116,7 @@ static int put(struct kv *kv, struct cnode_term key, struct cnode_term value)
     struct entry *entry;
     uint32_t hash;
 
-    if (canonical == NULL ||
-        (kv->count >= kv->mask && grow(kv) != 0)) {
+    if (canonical == NULL || (kv->count >= kv->mask && grow(kv) != 0)) {
         cnode_term_free(canonical);
         return CNODE_NOMEM;
     }
@@ -154,7 +154,7 @@ static struct entry **lookup(struct kv *kv, struct cnode_term key)
     return *at != NULL ? at : NULL;
 }
 
-static void delete(struct kv *kv, struct cnode_term key)
+static void delete (struct kv *kv, struct cnode_term key)
 {
     struct entry **at = lookup(kv, key);
     struct entry *entry;
@@ -221,7 +221,7 @@ static int kv_handle_call(struct cnode_worker *w, void *state,
         return rc == 0 ? cnode_reply(w, "ok") : rc;
     }
     if (cnode_match(call, "{delete, ~t}", &key)) {
-        delete(state, key);
+        delete (state, key);
         return cnode_reply(w, "ok");
     }
     if (cnode_is_atom(call, "keys")) {
@@ -240,7 +240,7 @@ static int kv_handle_cast(struct cnode_worker *w, void *state,
         return put(state, key, value);
     }
     if (cnode_match(cast, "{delete, ~t}", &key)) {
-        delete(state, key);
+        delete (state, key);
         return 0;
     }
     return CNODE_UNHANDLED;

@@ -141,7 +141,9 @@ defmodule Demo do
   end
 
   defp supervisors do
-    for {_id, pid, :supervisor, _modules} <- Supervisor.which_children({Counters, @c_node}) do
+    children = Supervisor.which_children({Counters, @c_node})
+
+    for {{:worker_supervisor, _}, pid, :supervisor, _modules} <- children do
       counts = DynamicSupervisor.count_children(pid)
       say("worker supervisor #{inspect(pid)} counts #{inspect(counts)}")
       expect("its workers", counts.active, @counters)

@@ -263,8 +263,8 @@ static bool is_down_of(struct cnode_term message, const struct ref *ref)
     struct ref other;
 
     return term_get_tuple(message, 5, parts) &&
-           term_is_atom(parts[0], A_DOWN) &&
-           term_get_ref(parts[1], &other) && ref_equal(&other, ref);
+           term_is_atom(parts[0], A_DOWN) && term_get_ref(parts[1], &other) &&
+           ref_equal(&other, ref);
 }
 
 /* The DOWN may wait in the mailbox already. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a BEAM asks of a supervisor: the calls that Supervisor, DynamicSupervisor
- * and OTP's supervisor make. Pure.
+ * What a BEAM asks of a supervisor: the calls that Supervisor,
+ * DynamicSupervisor and OTP's supervisor make. Pure.
  */
 #ifndef CNODE_POOL_CHILD_SPEC_H
 #define CNODE_POOL_CHILD_SPEC_H
@@ -20,15 +20,15 @@ enum child_request_kind {
 enum child_request_kind child_request(struct cnode_term request,
                                       struct cnode_term *argument);
 
-/* A child spec in either form: {{M, F, Args}, Restart, ...} as DynamicSupervisor
- * sends it, or a map with the key start. */
+/* A child spec in either form: {{M, F, Args}, Restart, ...} as
+ * DynamicSupervisor sends it, or a map with the key start. */
 struct child_spec {
     struct cnode_term module; /* M of the start function */
-    /* Of a worker: the first argument that is a ref, then what follows it, as in
+    /* Of a worker: the first argument that is a ref, then what follows it, as
+     * in
      * [{ref, Module, Id}, [Args], Context]. */
     bool has_ref;
-    atom_t ref_module;
-    struct cnode_term id, args, context;
+    struct cnode_term ref_module, id, args, context;
 };
 
 /* False when it is neither form. */

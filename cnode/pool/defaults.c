@@ -28,14 +28,10 @@ static int on_kill(struct run *run, struct cnode_term argument);
 static int on_crash(struct run *run, struct cnode_term argument);
 
 static const struct default_call calls[] = {
-    {A_ping, on_ping, false},
-    {A_fetch, on_fetch, true},
-    {A_hibernate, on_hibernate, false},
-    {A_persist_x, on_persist, false},
-    {A_reload_x, on_reload, false},
-    {A_reload_x, on_reload, true},
-    {A_kill_x, on_kill, false},
-    {A_crash_x, on_crash, false},
+    {A_ping, on_ping, false},           {A_fetch, on_fetch, true},
+    {A_hibernate, on_hibernate, false}, {A_persist_x, on_persist, false},
+    {A_reload_x, on_reload, false},     {A_reload_x, on_reload, true},
+    {A_kill_x, on_kill, false},         {A_crash_x, on_crash, false},
 };
 
 int defaults_call(struct run *run, struct cnode_term call)
@@ -80,7 +76,8 @@ static int run_simple(struct run *run, simple_fn callback)
     return rc;
 }
 
-/* With a callback its answer, without one or when it does not handle it ours. */
+/* With a callback its answer, without one or when it does not handle it ours.
+ */
 static int simple_or(struct run *run, simple_fn callback, const char *format)
 {
     int rc = callback != NULL ? run_simple(run, callback) : CNODE_UNHANDLED;
@@ -160,13 +157,13 @@ static int fetch_state(struct run *run)
     buf_init(&state, 0);
     rc = put_state(run, &state);
     if (rc == 0) {
-        rc = run_reply(
-            run,
-            "#{'__struct__' => ~A, identifier => ~t, handler => ~A, "
-            "status => loaded, status_info => nil, worker => ~t, "
-            "aux => nil, book_keeping => nil, vsn => ~f}",
-            A_WorkerState, cnode_ref_term(w), pool->config->worker.module,
-            term_at(buf_data(&state), buf_size(&state)), 1.0);
+        rc = run_reply(run,
+                       "#{'__struct__' => ~A, identifier => ~t, handler => ~A, "
+                       "status => loaded, status_info => nil, worker => ~t, "
+                       "aux => nil, book_keeping => nil, vsn => ~f}",
+                       A_WorkerState, cnode_ref_term(w),
+                       pool->config->worker.module,
+                       term_at(buf_data(&state), buf_size(&state)), 1.0);
     }
     buf_fini(&state);
     return rc;
@@ -201,6 +198,9 @@ static int on_fetch(struct run *run, struct cnode_term what)
     }
     if (term_is_atom(what, A_process)) {
         return fetch_process(run);
+    }
+    if (term_is_atom(what, A_segment)) {
+        return run_reply(run, "~i", (int64_t)w->segment);
     }
     return run_reply(run, "{error, {unsupported, ~t}}", what);
 }

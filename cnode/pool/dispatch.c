@@ -51,7 +51,7 @@ static bool check_recipient(struct pool *pool, const struct gen_message *gen,
         refuse(pool, gen, "{error, message_delivery_error}", TERM_NONE);
         return false;
     }
-    if (envelope->module != pool->config->worker.module) {
+    if (!term_is_atom(envelope->module, pool->config->worker.module)) {
         refuse(pool, gen, "{nz_ap_forward, nil}", TERM_NONE);
         return false;
     }
@@ -86,9 +86,10 @@ static struct cnode_worker *find_or_start(struct segment *segment,
 }
 
 void dispatch_envelope(struct pool *pool, const struct signal *signal,
-                       const struct gen_message *gen,
-                       const struct envelope *envelope)
+                       const struct received *received)
 {
+    const struct gen_message *gen = &received->gen;
+    const struct envelope *envelope = &received->envelope;
     struct segment *segment;
     struct cnode_worker *w;
     struct worker_key key;
@@ -139,7 +140,7 @@ bool dispatch_is_for(const struct cnode_worker *w,
     struct pool *pool = worker_pool(w);
 
     return envelope->has_ref &&
-           envelope->module == pool->config->worker.module &&
+           term_is_atom(envelope->module, pool->config->worker.module) &&
            worker_has_id(w, envelope->id, &pool->pools->key_bytes);
 }
 

@@ -10,13 +10,14 @@
 #include "node/gen.h"
 #include "pool/envelope.h"
 #include "pool/pool.h"
+#include "pool/received.h"
 
 /* An envelope sent to the pool. Starts the worker when its settings say so; a
- * worker that is not up yet gets it later. Everything that cannot be delivered is
- * answered (calls) or counted (the rest). Inside a callback of the scheduler. */
+ * worker that is not up yet gets it later. Everything that cannot be delivered
+ * is answered (calls) or counted (the rest). Inside a callback of the
+ * scheduler. */
 void dispatch_envelope(struct pool *pool, const struct signal *signal,
-                       const struct gen_message *gen,
-                       const struct envelope *envelope);
+                       const struct received *received);
 
 /* A message by ref to a worker that exists: at once when it is idle, else it
  * waits its turn. */

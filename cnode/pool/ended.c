@@ -27,8 +27,8 @@ static uint32_t place(uint32_t slot, uint32_t serial)
            (ENDED_ENTRIES - 1);
 }
 
-void ended_add(struct ended *ended, uint32_t slot, uint32_t serial,
-               void *pool, uint32_t worker_hash, uint64_t now_ms)
+void ended_add(struct ended *ended, uint32_t slot, uint32_t serial, void *pool,
+               uint32_t worker_hash, uint64_t now_ms)
 {
     if (ended->entries == NULL) {
         ended->entries = mem_zalloc(ENDED_ENTRIES * sizeof(*ended->entries));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pids of workers that ended a short while ago, so that envelopes cast to an old
- * pid can go on to the ref. Bounded: when two pids want the same place the newer
- * one has it. Pure; time is handed in.
+ * Pids of workers that ended a short while ago, so that envelopes cast to an
+ * old pid can go on to the ref. Bounded: when two pids want the same place the
+ * newer one has it. Pure; time is handed in.
  */
 #ifndef CNODE_POOL_ENDED_H
 #define CNODE_POOL_ENDED_H
@@ -24,8 +24,8 @@ struct ended {
 
 void ended_init(struct ended *ended);
 void ended_fini(struct ended *ended);
-void ended_add(struct ended *ended, uint32_t slot, uint32_t serial,
-               void *pool, uint32_t worker_hash, uint64_t now_ms);
+void ended_add(struct ended *ended, uint32_t slot, uint32_t serial, void *pool,
+               uint32_t worker_hash, uint64_t now_ms);
 
 /* The entry of that pid, or NULL when it is unknown or too old. */
 const struct ended_entry *ended_find(const struct ended *ended, uint32_t slot,

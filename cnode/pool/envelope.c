@@ -7,16 +7,16 @@
 enum {
     ENVELOPE_ARITY = 6,
     SETTINGS_ARITY = 7,
-    SETTINGS_SPAWN = 2, /* {settings, Safe, Spawn, Task, Ack, Sticky, Timeout} */
+    SETTINGS_SPAWN =
+        2, /* {settings, Safe, Spawn, Task, Ack, Sticky, Timeout} */
 };
 
-bool envelope_parse_ref(struct cnode_term recipient, atom_t *module,
+bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,
                         struct cnode_term *id)
 {
     struct cnode_term parts[4];
 
-    if (term_get_tuple(recipient, 4, parts) &&
-        term_is_atom(parts[0], A_link)) {
+    if (term_get_tuple(recipient, 4, parts) && term_is_atom(parts[0], A_link)) {
         recipient = parts[3];
     }
     if (!term_get_tuple(recipient, 3, parts) ||
@@ -24,7 +24,7 @@ bool envelope_parse_ref(struct cnode_term recipient, atom_t *module,
         cnode_type(parts[1]) != CNODE_TYPE_ATOM) {
         return false;
     }
-    *module = term_atom(parts[1]);
+    *module = parts[1];
     *id = parts[2];
     return true;
 }

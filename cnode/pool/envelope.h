@@ -2,7 +2,8 @@
  *
  * AdvancedPool's message envelope, as callers put it around a call or cast:
  *
- *     {msg_envelope, Identifier, Type, Recipient, Settings, {s, Call, Ctx, Opts}}
+ *     {msg_envelope, Identifier, Type, Recipient, Settings, {s, Call, Ctx,
+ * Opts}}
  *
  * Recipient is {ref, Module, Id} or {link, Node, Pid, {ref, Module, Id}}.
  * Identifier and Type are read by nobody, and any settings are accepted. Pure.
@@ -13,25 +14,24 @@
 #include "term/view.h"
 
 struct envelope {
-    bool has_ref;       /* the recipient is a ref, or a link around one */
-    atom_t module;      /* of the ref; ATOM_NONE: one we never heard of */
-    struct cnode_term id;
-    bool spawn;         /* the settings allow to start the worker */
-    struct cnode_term message; /* {s, Call, Ctx, Opts}, or whatever it is */
-    struct cnode_term call;    /* Call, or the whole message */
-    struct cnode_term context; /* Ctx, or undefined */
-    struct cnode_term options; /* Opts, or undefined */
+    bool has_ref; /* the recipient is a ref, or a link around one */
+    struct cnode_term module, id; /* of the ref; the module is an atom */
+    bool spawn;                   /* the settings allow to start the worker */
+    struct cnode_term message;    /* {s, Call, Ctx, Opts}, or whatever it is */
+    struct cnode_term call;       /* Call, or the whole message */
+    struct cnode_term context;    /* Ctx, or undefined */
+    struct cnode_term options;    /* Opts, or undefined */
 };
 
 /* False when it is no envelope; the struct is then untouched. */
 bool envelope_parse(struct cnode_term term, struct envelope *envelope);
 
 /* A ref or a link around one. */
-bool envelope_parse_ref(struct cnode_term recipient, atom_t *module,
+bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,
                         struct cnode_term *id);
 
-/* The value of a boolean option in a keyword list or map; `otherwise` when it is
- * not there. */
+/* The value of a boolean option in a keyword list or map; `otherwise` when it
+ * is not there. */
 bool envelope_option(struct cnode_term options, const char *name,
                      bool otherwise);
 

@@ -133,8 +133,7 @@ int extras_timer_stop(struct cnode_worker *w, uint64_t number)
     if (w->extras == NULL) {
         return CNODE_NOT_FOUND;
     }
-    LIST_EACH(it, &w->extras->timers)
-    {
+    LIST_EACH(it, &w->extras->timers) {
         struct worker_timer *timer =
             CONTAINER_OF(it, struct worker_timer, node);
 

@@ -17,8 +17,8 @@ struct extras {
     struct list timers; /* struct worker_timer */
     uint32_t timer_count;
     uint64_t last_timer;
-    struct cnode_kept *args;  /* what it was started with, unless [] */
-    struct waiting *waiting;  /* while it has no pid; waiting.h */
+    struct cnode_kept *args; /* what it was started with, unless [] */
+    struct waiting *waiting; /* while it has no pid; waiting.h */
 };
 
 struct extras *extras_of(struct cnode_worker *w);
@@ -34,9 +34,8 @@ struct cnode_from {
 };
 
 /* NULL when there is not enough memory. */
-MUST_USE struct cnode_from *extras_keep(struct cnode_worker *w,
-                                        const struct gen_from *from,
-                                        bool by_ref);
+MUST_USE struct cnode_from *
+extras_keep(struct cnode_worker *w, const struct gen_from *from, bool by_ref);
 void extras_drop_from(struct cnode_worker *w, struct cnode_from *from);
 
 /* Sends the message to the worker once after `ms`. 0 and the timer's number;

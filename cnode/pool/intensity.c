@@ -31,8 +31,7 @@ void intensity_clear(struct intensity *intensity)
 static void forget_old(struct intensity *intensity, uint64_t now_ms)
 {
     while (intensity->count > 0 &&
-           now_ms - intensity->times[intensity->first] >
-               intensity->period_ms) {
+           now_ms - intensity->times[intensity->first] > intensity->period_ms) {
         intensity->first = (intensity->first + 1) % intensity->cap;
         intensity->count--;
     }
@@ -44,8 +43,7 @@ static void grow(struct intensity *intensity)
     uint64_t *times = mem_alloc(cap * sizeof(*times));
 
     for (uint32_t i = 0; i < intensity->count; i++) {
-        times[i] =
-            intensity->times[(intensity->first + i) % intensity->cap];
+        times[i] = intensity->times[(intensity->first + i) % intensity->cap];
     }
     mem_free(intensity->times);
     intensity->times = times;

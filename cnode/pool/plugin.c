@@ -99,8 +99,9 @@ int behaviour_check(const struct cnode_behaviour *theirs,
     enum { MOST_SIZE = 4096 }; /* larger is no struct of ours */
 
     if (theirs->abi != CNODE_ABI) {
-        buf_printf(why, "it was built for ABI %u, this node has %u: "
-                        "build it again with this node's headers",
+        buf_printf(why,
+                   "it was built for ABI %u, this node has %u: "
+                   "build it again with this node's headers",
                    theirs->abi, CNODE_ABI);
         return CNODE_BAD_ABI;
     }
@@ -146,8 +147,9 @@ int behaviours_load(struct behaviours *behaviours, const char *path,
     }
     theirs = dlsym(library, "cnode_behaviour");
     if (theirs == NULL) {
-        buf_printf(why, "%s has no symbol cnode_behaviour: define the "
-                        "behaviour with CNODE_BEHAVIOUR",
+        buf_printf(why,
+                   "%s has no symbol cnode_behaviour: define the "
+                   "behaviour with CNODE_BEHAVIOUR",
                    path);
         rc = CNODE_PLUGIN;
         goto fail_library;
@@ -157,8 +159,7 @@ int behaviours_load(struct behaviours *behaviours, const char *path,
         goto fail_library;
     }
     if (behaviours_find(behaviours, ours.name) != NULL) {
-        buf_printf(why, "there is a behaviour named \"%s\" already",
-                   ours.name);
+        buf_printf(why, "there is a behaviour named \"%s\" already", ours.name);
         rc = CNODE_EXISTS;
         goto fail_library;
     }

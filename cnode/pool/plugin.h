@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Behaviours by name: those that ship, and those loaded from shared objects. The
- * tables live until behaviours_fini(), so workers point into them.
+ * Behaviours by name: those that ship, and those loaded from shared objects.
+ * The tables live until behaviours_fini(), so workers point into them.
  */
 #ifndef CNODE_POOL_PLUGIN_H
 #define CNODE_POOL_PLUGIN_H

@@ -73,8 +73,7 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
     worker_slab_init(&pool->slab, sizeof(struct cnode_worker) +
                                       config->behaviour->state_size);
     pool->segment_count = (uint32_t)config->supervisors.segments;
-    pool->segments =
-        mem_zalloc(pool->segment_count * sizeof(*pool->segments));
+    pool->segments = mem_zalloc(pool->segment_count * sizeof(*pool->segments));
     for (uint32_t i = 0; i < pool->segment_count; i++) {
         segment_init(&pool->segments[i], pool, (uint16_t)i);
     }
@@ -168,8 +167,8 @@ int pool_add_face(struct pool *pool, struct face **out)
     }
     if (pool->face_count == pool->face_cap) {
         pool->face_cap = pool->face_cap == 0 ? 4 : pool->face_cap * 2;
-        pool->faces = mem_realloc(pool->faces,
-                                  pool->face_cap * sizeof(*pool->faces));
+        pool->faces =
+            mem_realloc(pool->faces, pool->face_cap * sizeof(*pool->faces));
     }
     pool->faces[pool->face_count++] = face;
     *out = face;
@@ -198,8 +197,7 @@ uint16_t pool_choose_face(const struct pool *pool)
     return best != NULL ? best->index : FACE_NONE;
 }
 
-void pool_count_worker(struct pool *pool, struct cnode_worker *w,
-                       uint16_t face)
+void pool_count_worker(struct pool *pool, struct cnode_worker *w, uint16_t face)
 {
     if (w->face != FACE_NONE) {
         pool->faces[w->face]->workers--;
@@ -215,13 +213,11 @@ void pool_count_worker(struct pool *pool, struct cnode_worker *w,
 
 void pool_send_again(struct pool *pool, const struct signal *signal)
 {
-    struct signal message = {.kind = SIGNAL_MESSAGE,
-                             .from = signal->from,
-                             .term = signal->term};
+    struct signal message = {
+        .kind = SIGNAL_MESSAGE, .from = signal->from, .term = signal->term};
 
-    message.to = node_pid(pool->node, pool->config->is_service
-                                          ? &pool->gate
-                                          : &pool->process);
+    message.to = node_pid(
+        pool->node, pool->config->is_service ? &pool->gate : &pool->process);
     if (pool->state != POOL_UP ||
         scheduler_deliver(&pool->node->scheduler, &message) != 0) {
         dispatch_refuse(pool, signal, atom_term(A_shutdown));
@@ -381,8 +377,7 @@ static void on_closed(struct pool *pool)
     pool_move(pool, POOL_DOWN);
     if (pool->comes_back && !pool->pools->is_stopping) {
         if (intensity_add(&pool->self, now_ms)) {
-            LOG_ERROR("pool_down",
-                      F_STR("pool", atom_text(pool->config->name)),
+            LOG_ERROR("pool_down", F_STR("pool", atom_text(pool->config->name)),
                       F_STR("reason", "it restarts too often: it stays down "
                                       "until the node is started again"));
         } else {

@@ -6,8 +6,8 @@
  *     DOWN ---> UP ---> STOPPING ---> DOWN      (and UP again, unless that
  *                                                happened too often)
  *
- * A service is a pool of one permanent worker which has the name itself; what is
- * sent to the name goes through the gate, where it waits while the worker
+ * A service is a pool of one permanent worker which has the name itself; what
+ * is sent to the name goes through the gate, where it waits while the worker
  * restarts. One scheduler: each segment with its workers could move to another.
  */
 #ifndef CNODE_POOL_POOL_H
@@ -33,8 +33,8 @@ struct pool {
     struct process_class worker_class; /* named after the behaviour */
 
     enum pool_state state;
-    bool comes_back;     /* STOPPING: to be opened again */
-    bool has_fallen;     /* a face or segment is not up: look at all */
+    bool comes_back; /* STOPPING: to be opened again */
+    bool has_fallen; /* a face or segment is not up: look at all */
     struct face **faces;
     uint32_t face_count, face_cap;
     struct segment *segments;

@@ -139,11 +139,10 @@ static const struct pool_config service_defaults = {
 };
 
 #define SECTION(path_, keys_, defaults_, doc_)                                 \
-    {.path = (path_),                                                          \
-     .doc = (doc_),                                                            \
-     .keys = (keys_),                                                          \
-     .count = ARRAY_LEN(keys_),                                                \
-     .defaults = &(defaults_)}
+    {                                                                          \
+        .path = (path_), .doc = (doc_), .keys = (keys_),                       \
+        .count = ARRAY_LEN(keys_), .defaults = &(defaults_)                    \
+    }
 
 const struct pool_config_section pool_config_sections[] = {
     SECTION("pools.*", top_keys, pool_defaults.top,
@@ -277,8 +276,9 @@ static void read_sticky(struct config *config, const char *path,
         return;
     }
     at = config_join(path, "sticky");
-    config_error(config, at, "expected true, false or a health from 0.0 to "
-                             "8.0");
+    config_error(config, at,
+                 "expected true, false or a health from 0.0 to "
+                 "8.0");
     mem_free(at);
 }
 
@@ -289,8 +289,7 @@ static void read_module(struct config *config, const char *path,
     struct buf text;
 
     if (pool->worker.module_text != NULL) {
-        pool->worker.module =
-            read_atom(config, at, pool->worker.module_text);
+        pool->worker.module = read_atom(config, at, pool->worker.module_text);
     } else if (pool->name != ATOM_NONE) {
         buf_init(&text, 0);
         buf_printf(&text, "%s.Worker", atom_text(pool->name));
@@ -316,8 +315,7 @@ static void read_worker(struct config *config, const char *path,
             worker->idle_ns = 0;
         }
         read_sticky(config, at, worker);
-        read_window(config, at, "target", worker->target_json,
-                    &worker->target);
+        read_window(config, at, "target", worker->target_json, &worker->target);
     }
     read_module(config, at, pool);
     mem_free(at);
@@ -338,8 +336,7 @@ static void read_supervisors(struct config *config, const char *path,
         at = config_join(path, "cluster");
         config_read(config, at, pool->top.cluster, cluster_keys,
                     ARRAY_LEN(cluster_keys), &pool->cluster);
-        read_window(config, at, "node_target",
-                    pool->cluster.node_target_json,
+        read_window(config, at, "node_target", pool->cluster.node_target_json,
                     &pool->cluster.node_target);
         mem_free(at);
     }
@@ -363,12 +360,11 @@ static void no_such_behaviour(const struct pool_settings *settings,
     nearest = config_nearest(name, names, behaviours->count);
     if (nearest != NULL) {
         config_error(config, at,
-                     "there is no behaviour \"%s\", did you mean \"%s\"?",
-                     name, nearest);
+                     "there is no behaviour \"%s\", did you mean \"%s\"?", name,
+                     nearest);
     } else {
         config_error(config, at, "there is no behaviour \"%s\", only %.*s",
-                     name, (int)buf_size(&text),
-                     (const char *)buf_data(&text));
+                     name, (int)buf_size(&text), (const char *)buf_data(&text));
     }
     buf_fini(&text);
     mem_free(at);
@@ -405,8 +401,8 @@ static void read_one(struct pool_settings *settings, struct config *config,
         return;
     }
     if (pool->is_service) {
-        config_read(config, path, object, service_keys,
-                    ARRAY_LEN(service_keys), &pool->top);
+        config_read(config, path, object, service_keys, ARRAY_LEN(service_keys),
+                    &pool->top);
         pool->worker.module = pool->name;
     } else {
         config_read(config, path, object, top_keys, ARRAY_LEN(top_keys),
@@ -437,9 +433,8 @@ static void read_each(struct pool_settings *settings, struct config *config,
 
         if (settings->count == settings->cap) {
             settings->cap = settings->cap == 0 ? 8 : settings->cap * 2;
-            settings->pools =
-                mem_realloc(settings->pools,
-                            settings->cap * sizeof(*settings->pools));
+            settings->pools = mem_realloc(
+                settings->pools, settings->cap * sizeof(*settings->pools));
         }
         settings->pools[settings->count++] = *defaults;
         read_one(settings, config, path, name, object);

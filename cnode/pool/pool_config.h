@@ -25,7 +25,8 @@ struct pool_window {
     uint64_t low, target, high;
 };
 
-/* One pool, or one service: then only name, behaviour and the fixed rest count. */
+/* One pool, or one service: then only name, behaviour and the fixed rest count.
+ */
 struct pool_config {
     atom_t name;
     const struct cnode_behaviour *behaviour;
@@ -64,8 +65,8 @@ struct pool_settings {
     size_t count, cap;
 };
 
-/* Reads the three values (each may be NULL: absent). Mistakes go to the config's
- * errors; the settings may be used only when there were none.
+/* Reads the three values (each may be NULL: absent). Mistakes go to the
+ * config's errors; the settings may be used only when there were none.
  * pool_settings_fini() is due in any case. */
 void pool_settings_read(struct pool_settings *settings, struct config *config,
                         json_t *behaviours, json_t *pools, json_t *services);

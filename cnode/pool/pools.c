@@ -37,8 +37,7 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
         rc = pool_open(pool);
         if (rc != 0) {
             LOG_ERROR("pool_not_started",
-                      F_STR("pool", atom_text(pool->config->name)),
-                      F_ERR(rc));
+                      F_STR("pool", atom_text(pool->config->name)), F_ERR(rc));
         }
     }
     return rc;
@@ -75,7 +74,8 @@ static bool forward(void *owner, const struct signal *signal)
     pool = entry->pool;
     gen_parse(signal->term, &gen);
     if (gen.kind == GEN_CALL || !envelope_parse(gen.body, &envelope) ||
-        !envelope.has_ref || envelope.module != pool->config->worker.module ||
+        !envelope.has_ref ||
+        !term_is_atom(envelope.module, pool->config->worker.module) ||
         worker_key_make(&key, envelope.id, &pools->key_bytes) != 0 ||
         worker_table_hash(&key) != entry->worker_hash) {
         return false;

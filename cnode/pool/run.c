@@ -139,8 +139,8 @@ struct run_watch run_watch_pause(struct node *node)
 void run_watch_resume(struct run_watch *before)
 {
     if (before->what != NULL) {
-        watch_begin(before->watch, before->what,
-                    (uint32_t)(before->pid >> 32), (uint32_t)before->pid);
+        watch_begin(before->watch, before->what, (uint32_t)(before->pid >> 32),
+                    (uint32_t)before->pid);
     }
 }
 

@@ -17,9 +17,10 @@ struct run {
     struct cnode_worker *worker; /* NULL: no callback runs */
 
     /* the message being handled */
-    struct gen_message gen; /* GEN_INFO in init, load and terminate */
-    bool by_ref;            /* see SIGNAL_BY_REF */
+    struct gen_message gen;    /* GEN_INFO in init, load and terminate */
+    bool by_ref;               /* see SIGNAL_BY_REF */
     struct cnode_term message; /* the inner message of an envelope, or all */
+    struct cnode_term call;    /* what the behaviour gets of it */
     struct cnode_term context, options; /* of the envelope, or undefined */
 
     /* what the callback did */
@@ -42,14 +43,13 @@ void run_end(struct run *run);
 /* The run of the worker's scheduler. */
 struct run *run_of(const struct cnode_worker *w);
 
-/* Answers the call being handled. 0; CNODE_EINVALID when there is none or it was
- * answered before; or what is wrong with the format. */
+/* Answers the call being handled. 0; CNODE_EINVALID when there is none or it
+ * was answered before; or what is wrong with the format. */
 int run_reply(struct run *run, const char *format, ...);
 int run_vreply(struct run *run, const char *format, va_list args);
 
 /* The worker stops when the callback has returned; the first reason counts. */
-int run_stop(struct run *run, enum worker_after after, const char *format,
-             ...);
+int run_stop(struct run *run, enum worker_after after, const char *format, ...);
 int run_vstop(struct run *run, enum worker_after after, const char *format,
               va_list args);
 /* What a callback returned: a negative error becomes a reason {error, Atom}. */

@@ -77,8 +77,7 @@ static void release_held(struct segment *segment)
 
 int segment_open(struct segment *segment)
 {
-    int rc = node_spawn(segment->pool->node, &segment->process,
-                        &segment_class);
+    int rc = node_spawn(segment->pool->node, &segment->process, &segment_class);
 
     if (rc != 0) {
         return rc;
@@ -301,8 +300,7 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
 static bool is_idle(const struct cnode_worker *w, uint32_t now, uint32_t idle)
 {
     return worker_is_up(w) && now - w->last_used > idle &&
-           mailbox_is_empty(&w->process.mailbox) &&
-           !extras_are_busy(w->extras);
+           mailbox_is_empty(&w->process.mailbox) && !extras_are_busy(w->extras);
 }
 
 static struct cnode_term inactive_reason(struct pool *pool)

@@ -70,16 +70,17 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
 void segment_forget(struct segment *segment, struct cnode_worker *w,
                     struct cnode_term reason);
 
-/* Counts one restart. True: that was too many, and the segment is about to end. */
+/* Counts one restart. True: that was too many, and the segment is about to end.
+ */
 bool segment_counts_restart(struct segment *segment);
 
 /* A message by ref while the segment is not up. */
 void segment_hold(struct segment *segment, const struct signal *signal);
 
-/* Looks at up to `slots` slots of its table, from where it stopped last, and ends
- * the workers there that had no message for longer than `idle` (`now` and `idle`
- * as in worker_clock()). Returns how many slots it looked at; fewer than `slots`
- * when the end of the table is reached. */
+/* Looks at up to `slots` slots of its table, from where it stopped last, and
+ * ends the workers there that had no message for longer than `idle` (`now` and
+ * `idle` as in worker_clock()). Returns how many slots it looked at; fewer than
+ * `slots` when the end of the table is reached. */
 uint32_t segment_sweep(struct segment *segment, uint32_t slots, uint32_t now,
                        uint32_t idle);
 

@@ -69,8 +69,7 @@ int service_open_gate(struct pool *pool)
 
 void service_close_gate(struct pool *pool)
 {
-    if (pool->gate.class != NULL &&
-        (pool->gate.flags & PROCESS_DEAD) == 0) {
+    if (pool->gate.class != NULL && (pool->gate.flags & PROCESS_DEAD) == 0) {
         node_exit(pool->node, &pool->gate, atom_term(A_shutdown));
     }
 }
@@ -86,6 +85,5 @@ int service_start(struct pool *pool)
     int rc = own_key(pool, &key);
 
     return rc != 0 ? rc
-                   : segment_start_worker(&pool->segments[0], &key, &start,
-                                          &w);
+                   : segment_start_worker(&pool->segments[0], &key, &start, &w);
 }

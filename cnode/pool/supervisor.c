@@ -20,8 +20,8 @@
 struct view {
     struct pool *pool;
     struct process *self;
-    uint32_t first, last;   /* segments its workers are in */
-    uint16_t face;          /* they count for it; FACE_NONE: any */
+    uint32_t first, last; /* segments its workers are in */
+    uint16_t face;        /* they count for it; FACE_NONE: any */
     const struct gen_message *gen;
     const struct signal *signal;
 };
@@ -92,10 +92,8 @@ static uint32_t count_waiting(const struct view *view)
 {
     uint32_t count = 0;
 
-    LIST_EACH(it, &view->pool->waiting)
-    {
-        const struct waiting *waiting =
-            CONTAINER_OF(it, struct waiting, all);
+    LIST_EACH(it, &view->pool->waiting) {
+        const struct waiting *waiting = CONTAINER_OF(it, struct waiting, all);
 
         if (is_of(view, waiting->worker)) {
             count++;
@@ -145,9 +143,9 @@ static void count_workers_reply(const struct view *view)
     uint32_t specs = count_workers(view);
 
     (void)gen_reply(view->pool->node, view->self, &view->gen->from,
-                    "#{active => ~u, specs => ~u, supervisors => 0, "
-                    "workers => ~u}",
-                    (uint64_t)(specs - count_waiting(view)), (uint64_t)specs,
+                    "[{specs, ~u}, {active, ~u}, {supervisors, 0}, "
+                    "{workers, ~u}]",
+                    (uint64_t)specs, (uint64_t)(specs - count_waiting(view)),
                     (uint64_t)specs);
 }
 
@@ -157,8 +155,8 @@ static void reply_started(const struct view *view, struct cnode_worker *w)
         waiting_push_starter(w, view->signal);
         return;
     }
-    (void)gen_reply(view->pool->node, view->self, &view->gen->from,
-                    "{ok, ~p}", node_pid(view->pool->node, &w->process));
+    (void)gen_reply(view->pool->node, view->self, &view->gen->from, "{ok, ~p}",
+                    node_pid(view->pool->node, &w->process));
 }
 
 /* One worker per ref: if it is there, that is the one. */
@@ -176,15 +174,15 @@ static void start_worker(const struct view *view, struct cnode_term spec)
         reply(view, "{error, {invalid_child_spec, ~t}}", spec);
         return;
     }
-    if (child.ref_module != pool->config->worker.module) {
+    if (!term_is_atom(child.ref_module, pool->config->worker.module)) {
         reply(view, "{error, {wrong_module, ~t}}",
               atom_term(pool->config->worker.module));
         return;
     }
     rc = worker_key_make(&key, child.id, &pool->pools->key_bytes);
     if (rc != 0) {
-        (void)gen_reply(pool->node, view->self, &view->gen->from,
-                        "{error, ~a}", cnode_error_atom(rc));
+        (void)gen_reply(pool->node, view->self, &view->gen->from, "{error, ~a}",
+                        cnode_error_atom(rc));
         return;
     }
     segment = pool_segment(pool, &key);
@@ -424,13 +422,14 @@ static void answer_for_pool(struct pool *pool, const struct gen_message *gen)
 
 void supervisor_pool_message(struct pool *pool, const struct signal *signal)
 {
-    struct gen_message gen;
-    struct envelope envelope;
+    struct received *received =
+        received_get(&pool->pools->received, signal->term);
+    const struct gen_message *gen = &received->gen;
 
-    gen_parse(signal->term, &gen);
-    if (envelope_parse(gen.body, &envelope)) {
-        dispatch_envelope(pool, signal, &gen, &envelope);
-    } else if (!is_no_call(pool->node, &pool->process, &gen)) {
-        answer_for_pool(pool, &gen);
+    if (received->is_envelope) {
+        dispatch_envelope(pool, signal, received);
+    } else if (!is_no_call(pool->node, &pool->process, gen)) {
+        answer_for_pool(pool, gen);
     }
+    received_forget(received);
 }

@@ -17,7 +17,8 @@ void supervisor_segment_message(struct segment *segment,
                                 const struct signal *signal);
 void supervisor_face_message(struct face *face, const struct signal *signal);
 
-/* True for {system, From, Request}, which is answered that it is unsupported. */
+/* True for {system, From, Request}, which is answered that it is unsupported.
+ */
 bool supervisor_refuses_system(struct node *node, struct process *self,
                                struct cnode_term message);
 

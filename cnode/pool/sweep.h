@@ -2,8 +2,8 @@
  *
  * Idle workers are found by walking the segments' tables, a slice at a time, so
  * that a message costs no timer: only the time is noted in its worker. A whole
- * pass takes an eighth of the idle time-out, at most two minutes; so a worker ends
- * that much later than its time-out at worst, never earlier.
+ * pass takes an eighth of the idle time-out, at most two minutes; so a worker
+ * ends that much later than its time-out at worst, never earlier.
  */
 #ifndef CNODE_POOL_SWEEP_H
 #define CNODE_POOL_SWEEP_H

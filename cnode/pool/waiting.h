@@ -2,8 +2,8 @@
  *
  * A worker without a pid: it will be started in the background, or again after
  * it ended. What comes for its ref waits, in order, and is delivered when it is
- * up ("buffer, then deliver"). The pool starts what is due at its next turn; when
- * init fails, again after 10 ms, 20 ms, ... 1 s.
+ * up ("buffer, then deliver"). The pool starts what is due at its next turn;
+ * when init fails, again after 10 ms, 20 ms, ... 1 s.
  */
 #ifndef CNODE_POOL_WAITING_H
 #define CNODE_POOL_WAITING_H

@@ -122,8 +122,8 @@ static int undo_open(struct cnode_worker *w, struct run *run, int rc)
 static void register_service(struct cnode_worker *w)
 {
     struct pool *pool = worker_pool(w);
-    int rc = names_register(&pool->node->names, pool->config->name,
-                            &w->process);
+    int rc =
+        names_register(&pool->node->names, pool->config->name, &w->process);
 
     if (rc != 0) { /* it works all the same: messages come through the gate */
         LOG_ERROR("service_name_taken",
@@ -170,8 +170,7 @@ bool worker_reason_is_clean(struct cnode_term reason)
 {
     struct cnode_term parts[2];
 
-    return term_is_atom(reason, A_normal) ||
-           term_is_atom(reason, A_shutdown) ||
+    return term_is_atom(reason, A_normal) || term_is_atom(reason, A_shutdown) ||
            (term_get_tuple(reason, 2, parts) &&
             term_is_atom(parts[0], A_shutdown));
 }
@@ -189,8 +188,7 @@ static void log_end(struct cnode_worker *w, const char *event,
     buf_init(&id_text, 0);
     buf_init(&text, 0);
     worker_put_id(&id, w);
-    term_print(&id_text, term_at(buf_data(&id), buf_size(&id)),
-               LOG_TEXT_BYTES);
+    term_print(&id_text, term_at(buf_data(&id), buf_size(&id)), LOG_TEXT_BYTES);
     term_print(&text, reason, LOG_TEXT_BYTES);
     LOG_WARN(event, F_STR("pool", atom_text(worker_pool(w)->config->name)),
              F_BYTES("id", buf_data(&id_text), buf_size(&id_text)),
@@ -267,8 +265,8 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
     segment_worker_ended(segment, w, is_clean, after, &mail);
 }
 
-/* terminate runs also after kill: the state may hold memory, and nobody else can
- * free it. */
+/* terminate runs also after kill: the state may hold memory, and nobody else
+ * can free it. */
 void worker_on_exit(struct process *process, struct cnode_term reason)
 {
     worker_end(CONTAINER_OF(process, struct cnode_worker, process), reason,

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A worker: a process around the state of a behaviour. Here is its life, from
- * the spawn to the exit; what it does with a message is in worker_message.c, what
- * becomes of it afterwards its segment decides.
+ * the spawn to the exit; what it does with a message is in worker_message.c,
+ * what becomes of it afterwards its segment decides.
  *
  *     STARTING ---> INIT ---> LOADED
  *                   ^  \        /
  *                   |   v      v
  *                  RESTARTING <      and from each state it may be gone
  *
- * STARTING and RESTARTING have no pid: messages by ref wait (waiting.h). A worker
- * keeps its memory and its place in the segment's table while it restarts.
+ * STARTING and RESTARTING have no pid: messages by ref wait (waiting.h). A
+ * worker keeps its memory and its place in the segment's table while it
+ * restarts.
  */
 #ifndef CNODE_POOL_WORKER_H
 #define CNODE_POOL_WORKER_H

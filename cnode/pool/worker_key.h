@@ -18,7 +18,8 @@ struct worker_key {
 };
 
 /* `scratch` holds the bytes when the term is not canonical as it came; the key
- * lives until either changes. 0, CNODE_TOO_LARGE (limits.id_bytes), CNODE_NOMEM. */
+ * lives until either changes. 0, CNODE_TOO_LARGE (limits.id_bytes),
+ * CNODE_NOMEM. */
 MUST_USE int worker_key_make(struct worker_key *key, struct cnode_term id,
                              struct buf *scratch);
 

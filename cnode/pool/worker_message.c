@@ -10,9 +10,7 @@
 #include "node/node.h"
 #include "pool/defaults.h"
 #include "pool/dispatch.h"
-#include "pool/envelope.h"
-#include "pool/pool.h"
-#include "pool/run.h"
+#include "pool/pools.h"
 #include "pool/supervisor.h"
 
 /* False when the envelope is for somebody else; a call is then answered. */
@@ -20,8 +18,10 @@ static bool open_envelope(struct run *run, const struct envelope *envelope)
 {
     struct cnode_worker *w = run->worker;
 
-    if (dispatch_is_for(w, envelope)) {
+    /* what came by ref was looked up by that ref */
+    if (run->by_ref || dispatch_is_for(w, envelope)) {
         run->message = envelope->message;
+        run->call = envelope->call;
         run->context = envelope->context;
         run->options = envelope->options;
         return true;
@@ -64,29 +64,25 @@ static int handle_call(struct run *run, struct cnode_term call)
     return rc;
 }
 
-static int handle(struct run *run)
+static int handle(struct run *run, bool is_envelope)
 {
     struct cnode_worker *w = run->worker;
     const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
-    struct cnode_term message = run->message;
+    struct cnode_term message = run->call;
     enum gen_kind kind = run->gen.kind;
-    struct envelope envelope;
     int rc = 0;
 
-    if (envelope_parse(run->gen.body, &envelope)) {
-        message = envelope.call;
-        if (kind == GEN_INFO) {
-            kind = GEN_CAST; /* a bare envelope */
-        }
+    if (kind == GEN_INFO && is_envelope) {
+        kind = GEN_CAST;
     }
     if (kind == GEN_CALL) {
         return handle_call(run, message);
     }
     if (kind == GEN_CAST && behaviour->handle_cast != NULL) {
         rc = behaviour->handle_cast(w, worker_state(w), message);
-    } else if (kind == GEN_INFO && supervisor_refuses_system(
-                                       worker_pool(w)->node, &w->process,
-                                       message)) {
+    } else if (kind == GEN_INFO &&
+               supervisor_refuses_system(worker_pool(w)->node, &w->process,
+                                         message)) {
         rc = 0;
     } else if (kind == GEN_INFO && behaviour->handle_info != NULL) {
         rc = behaviour->handle_info(w, worker_state(w), message);
@@ -107,30 +103,35 @@ static void stop(struct run *run)
     worker_end(w, run_reason(run), run->after);
 }
 
+static int open_and_handle(struct run *run, const struct received *received)
+{
+    int rc = 0;
+
+    if (received->is_envelope && !open_envelope(run, &received->envelope)) {
+        return 0;
+    }
+    if (run->worker->status == WORKER_INIT) {
+        rc = load(run);
+    }
+    return rc < 0 || run->is_stopping ? rc : handle(run, received->is_envelope);
+}
+
 void worker_on_message(struct process *process, const struct signal *signal)
 {
     struct cnode_worker *w =
         CONTAINER_OF(process, struct cnode_worker, process);
-    struct run *run = run_of(w);
-    struct envelope envelope;
-    int rc = 0;
+    struct pool *pool = worker_pool(w);
+    struct run *run = &pool->pools->run;
+    struct received *received =
+        received_get(&pool->pools->received, signal->term);
 
     run_begin(run, w);
-    gen_parse(signal->term, &run->gen);
+    run->gen = received->gen;
     run->by_ref = signal->id == SIGNAL_BY_REF;
-    run->message = run->gen.body;
-    w->last_used =
-        worker_clock(loop_now_ms(node_loop(worker_pool(w)->node)));
-    if (!envelope_parse(run->gen.body, &envelope) ||
-        open_envelope(run, &envelope)) {
-        if (w->status == WORKER_INIT) {
-            rc = load(run);
-        }
-        if (rc >= 0 && !run->is_stopping) {
-            rc = handle(run);
-        }
-        run_result(run, rc);
-    }
+    run->message = run->call = run->gen.body;
+    w->last_used = worker_clock(loop_now_ms(node_loop(pool->node)));
+    run_result(run, open_and_handle(run, received));
+    received_forget(received);
     if (run->is_stopping) {
         stop(run);
     } else {

@@ -59,8 +59,8 @@ static int add_chunk(struct worker_slab *slab)
     }
     if (slab->chunk_count == slab->chunk_cap) {
         slab->chunk_cap = slab->chunk_cap == 0 ? 8 : slab->chunk_cap * 2;
-        slab->chunks = mem_realloc(slab->chunks,
-                                   slab->chunk_cap * sizeof(*slab->chunks));
+        slab->chunks =
+            mem_realloc(slab->chunks, slab->chunk_cap * sizeof(*slab->chunks));
     }
     slab->chunks[slab->chunk_count++] = chunk;
     POISON(chunk, bytes);

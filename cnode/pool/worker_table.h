@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The workers of one segment by the id of their ref: open addressing with linear
- * probing, 4 bytes a slot. A slot holds the number of the worker in its slab and
- * 8 bits of its hash, so that a look-up touches the worker itself only when it
- * is (nearly always) the right one. One scheduler.
+ * The workers of one segment by the id of their ref: open addressing with
+ * linear probing, 4 bytes a slot. A slot holds the number of the worker in its
+ * slab and 8 bits of its hash, so that a look-up touches the worker itself only
+ * when it is (nearly always) the right one. One scheduler.
  */
 #ifndef CNODE_POOL_WORKER_TABLE_H
 #define CNODE_POOL_WORKER_TABLE_H

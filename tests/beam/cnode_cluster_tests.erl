@@ -21,7 +21,6 @@ member_test_() ->
         {"a C worker can have a global name", fun global_name_of_worker/1},
         {"it comes back after disconnect_node", fun reconnect/1},
         {"a hidden BEAM can call it", fun hidden_caller/1},
-        {"a BEAM without a name of its own kind is refused, others stay", fun short_name/1},
         {"several BEAMs call it at once", fun several/1},
         {"a request to spawn gets notsup", fun spawn_request/1},
         {"erpc and rpc fail clearly", fun remote_calls/1},
@@ -74,19 +73,6 @@ hidden_caller(Node) ->
     ?assertEqual(hi, erpc:call(Beam, gen_server, call, [{echo, name(Node)}, hi])),
     ?assert(lists:member(name(Node), erpc:call(Beam, erlang, nodes, [hidden]))),
     cnode_peer:stop_beam(Peer).
-
-%% A dialler whose name has no host: erl_call and remote shells ask so for a
-%% dynamic name.
-short_name(Node) ->
-    connect(Node),
-    Cookie = atom_to_list(erlang:get_cookie()),
-    Erl = os:find_executable("erl"),
-    Eval = io_lib:format("io:format(\"~~p\", [net_kernel:connect_node('~s')]), halt().", [name(Node)]),
-    Command = io_lib:format("~s -noinput -start_epmd false -name undefined -setcookie ~s -eval ~p", [
-        Erl, Cookie, lists:flatten(Eval)
-    ]),
-    _ = os:cmd(lists:flatten(Command) ++ " </dev/null 2>&1"),
-    ?assertEqual(hi, gen_server:call({echo, name(Node)}, hi)).
 
 several(Node) ->
     Peers = [cnode_peer:start_beam() || _ <- lists:seq(1, 3)],

@@ -13,6 +13,9 @@
     pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
 }).
 
+%% Everything that OTP 26 demands, and hidden, so that global stays out of it.
+-define(FLAGS, 16#2D07DF5FBC).
+
 %% --------------------------------------------------------------------- terms
 
 large_test_() ->
@@ -144,6 +147,8 @@ raw_test_() ->
         {"a bad name, missing flags and a wrong digest are refused", fun(Node) ->
             [refused(Node, [hello(Name)]) || Name <- ["", "x", "@", "x@", "@h", "a@b@c", [0, $@, $h]]],
             refused(Node, [hello("x@127.0.0.1", 1)]),
+            %% NAME_ME, a request for a name; only a host is given
+            refused(Node, [hello("127.0.0.1", ?FLAGS bor (1 bsl 33))]),
             refused(Node, [hello("x@127.0.0.1"), <<21:16, $r, 0:32, 0:128>>])
         end},
         {"a thousand such connections leave no trace", 120, fun many_refused/1},
@@ -221,9 +226,6 @@ malformed(Node) ->
 port(Node) -> list_to_integer(maps:get("port", cnode_peer:info(Node))).
 
 crypto_like(Size) -> << <<(rand:uniform(256) - 1)>> || _ <- lists:seq(1, Size) >>.
-
-%% Everything that OTP 26 demands, and hidden, so that global stays out of it.
--define(FLAGS, 16#2D07DF5FBC).
 
 hello(Name) -> hello(Name, ?FLAGS).
 

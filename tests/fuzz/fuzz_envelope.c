@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any message to a pool supervisor, a worker supervisor, a segment, a service and
- * a worker, through the real dispatch. The first byte says to whom and how; the
- * rest is one term.
+ * Any message to a pool supervisor, a worker supervisor, a segment, a service
+ * and a worker, through the real dispatch. The first byte says to whom and how;
+ * the rest is one term.
  */
 #include <string.h>
 
@@ -90,8 +90,7 @@ static struct process *receiver(uint8_t choice)
 }
 
 /* The term as it is, as a call or as a cast. */
-static void put_message(struct buf *buf, uint8_t choice,
-                        struct cnode_term term)
+static void put_message(struct buf *buf, uint8_t choice, struct cnode_term term)
 {
     struct pid caller = {.node = node.name, .id = 77, .creation = 1};
 

@@ -45,7 +45,7 @@ with_pkg_config() {
 }
 
 with_cmake() {
-    cmake -S "$here" -B by-cmake -DCMAKE_PREFIX_PATH="$prefix" &&
+    cmake -G Ninja -S "$here" -B by-cmake -DCMAKE_PREFIX_PATH="$prefix" &&
         cmake --build by-cmake &&
         [ -e by-cmake/thermostat.so ]
 }

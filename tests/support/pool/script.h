@@ -23,7 +23,7 @@ extern const struct cnode_behaviour script_behaviour;
 const char *script_log(void);
 
 extern struct script_knobs {
-    int fail_inits;   /* that many next inits fail with CNODE_REFUSED */
+    int fail_inits;    /* that many next inits fail with CNODE_REFUSED */
     bool stop_in_init; /* with reason {why, init} */
     int fail_loads;
     bool own_answers; /* fetch, ping, ... answer by themselves */

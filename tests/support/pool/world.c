@@ -56,9 +56,8 @@ void world_open(struct world *world, const char *json)
     pools_init(&world->pools, &world->node);
     CHECK(pools_start(&world->pools, &world->settings) == 0);
     fake_peer_open(&world->peer, &world->node, "p1@there");
-    world->caller = (struct pid){.node = atom_intern("p1@there", 8),
-                                 .id = 5,
-                                 .creation = 3};
+    world->caller = (struct pid){
+        .node = atom_intern("p1@there", 8), .id = 5, .creation = 3};
     world_advance(world, 0);
     (void)world_got(world); /* what a peer gets at nodeup */
 }
@@ -119,8 +118,8 @@ static void feed(struct world *world, struct buf *payload, const char *control,
     }
     CHECK(buf_error(&frame) == 0);
     set_u32(buf_data(&frame), (uint32_t)(buf_size(&frame) - 4));
-    CHECK(channel_feed(&world->peer.channel, buf_data(&frame),
-                       buf_size(&frame), &used, NULL) == 0);
+    CHECK(channel_feed(&world->peer.channel, buf_data(&frame), buf_size(&frame),
+                       &used, NULL) == 0);
     buf_fini(&frame);
 }
 

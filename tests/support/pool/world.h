@@ -30,8 +30,8 @@ void world_close(struct world *world);
 /* Time goes on by so many milliseconds, at least one turn. */
 void world_advance(struct world *world, uint64_t ms);
 
-/* GenServer.call to a name or a pid, without a monitor: the reply, "" when there
- * is none (yet), or "exit: Reason" when a monitor fired. */
+/* GenServer.call to a name or a pid, without a monitor: the reply, "" when
+ * there is none (yet), or "exit: Reason" when a monitor fired. */
 const char *world_call(struct world *world, const char *name,
                        const char *request);
 const char *world_call_pid(struct world *world, struct pid pid,
@@ -57,8 +57,7 @@ void world_monitor(struct world *world, struct pid pid);
 const char *world_got(struct world *world);
 
 /* The text of an envelope: format it into the next call. Valid until then. */
-const char *world_envelope(const char *id, const char *spawn,
-                           const char *call);
+const char *world_envelope(const char *id, const char *spawn, const char *call);
 
 /* The worker of an integer id of pool 'P', or NULL. Its pid. */
 struct cnode_worker *world_worker(struct world *world, int64_t id);

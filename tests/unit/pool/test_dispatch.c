@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the pool's name to the worker: who is started, who is refused, what waits.
+ * From the pool's name to the worker: who is started, who is refused, what
+ * waits.
  */
 #include "pool/dispatch.h"
 
@@ -142,8 +143,7 @@ static void an_id_above_the_limit_is_refused(void **state)
 static void info_messages_act_like_casts(void **state)
 {
     (void)state;
-    world_send_pid(&world,
-                   world_pid_of(&world, &world_pool(&world)->process),
+    world_send_pid(&world, world_pid_of(&world, &world_pool(&world)->process),
                    world_envelope("3", "true", "hello"));
     assert_string_equal(script_log(), "init(3) load(3) cast(3,hello)");
 }
@@ -165,8 +165,7 @@ static void above_max_no_worker_starts(void **state)
     reopen("{'pools': {'P': {'behaviour': 'script', 'worker': {'max': 2}}}}");
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
     assert_string_equal(world_ask(&world, "2", "ping"), "pong");
-    assert_string_equal(world_ask(&world, "3", "ping"),
-                        "{error,max_children}");
+    assert_string_equal(world_ask(&world, "3", "ping"), "{error,max_children}");
     assert_string_equal(world_ask(&world, "2", "ping"), "pong");
 }
 

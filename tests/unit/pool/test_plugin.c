@@ -108,12 +108,12 @@ static void another_abi_is_refused(void **state)
 /* Built when there were fewer callbacks: behind its end is anything. */
 static void an_older_smaller_table_is_filled_up(void **state)
 {
-    struct cnode_behaviour theirs = {.abi = CNODE_ABI,
-                                     .size = offsetof(struct cnode_behaviour,
-                                                      hibernate),
-                                     .name = "old",
-                                     .state_size = 8,
-                                     .ping = ping};
+    struct cnode_behaviour theirs = {
+        .abi = CNODE_ABI,
+        .size = offsetof(struct cnode_behaviour, hibernate),
+        .name = "old",
+        .state_size = 8,
+        .ping = ping};
     struct cnode_behaviour ours;
 
     (void)state;
@@ -129,8 +129,8 @@ static void a_newer_larger_table_may_not_use_what_is_new(void **state)
     struct {
         struct cnode_behaviour known;
         void *more;
-    } theirs = {.known = {.abi = CNODE_ABI, .size = sizeof(theirs),
-                          .name = "new"}};
+    } theirs = {
+        .known = {.abi = CNODE_ABI, .size = sizeof(theirs), .name = "new"}};
     struct cnode_behaviour ours;
 
     (void)state;
@@ -160,8 +160,7 @@ static void nonsense_about_itself_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         buf_clear(&why);
-        assert_int_equal(behaviour_check(&wrong[i], &ours, &why),
-                         CNODE_PLUGIN);
+        assert_int_equal(behaviour_check(&wrong[i], &ours, &why), CNODE_PLUGIN);
         assert_true(buf_size(&why) > 0);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Restarts: by which rule, how soon, how often, and what happens to the messages
- * meanwhile; and what falls when they are too many.
+ * Restarts: by which rule, how soon, how often, and what happens to the
+ * messages meanwhile; and what falls when they are too many.
  */
 #include "pool/segment.h"
 

@@ -72,9 +72,8 @@ static void its_ref_is_its_name(void **state)
                    "{msg_envelope, nil, call, {ref, svc, svc}, nil, {s, ping, "
                    "nil, nil}}"),
         "pong");
-    assert_non_null(
-        strstr(world_call(&world, "svc", "{fetch, process}"),
-               "{{ref,svc,svc},n1@here,<"));
+    assert_non_null(strstr(world_call(&world, "svc", "{fetch, process}"),
+                           "{{ref,svc,svc},n1@here,<"));
 }
 
 static void messages_to_the_name_wait_for_a_restart(void **state)

@@ -128,8 +128,8 @@ static void it_knows_itself_and_its_context(void **state)
 static void ids_may_be_any_term(void **state)
 {
     static const char *const ids[] = {
-        "-7", "99999999999999999999", "<<\"u-1\">>", "{a, [1, 2]}", "1.5",
-        "#{b => 2, a => 1}", "[]", "'an atom'",
+        "-7",  "99999999999999999999", "<<\"u-1\">>", "{a, [1, 2]}",
+        "1.5", "#{b => 2, a => 1}",    "[]",          "'an atom'",
     };
 
     (void)state;
@@ -171,8 +171,7 @@ static void fetch_state_is_advanced_pools_struct(void **state)
     (void)state;
     ask("{reply, 1}");
     reply = ask("{fetch, state}");
-    assert_non_null(
-        strstr(reply, "'Elixir.Noizu.AdvancedPool.Worker.State'"));
+    assert_non_null(strstr(reply, "'Elixir.Noizu.AdvancedPool.Worker.State'"));
     assert_non_null(strstr(reply, "identifier => {ref,'P.Worker',1}"));
     assert_non_null(strstr(reply, "handler => 'P.Worker'"));
     assert_non_null(strstr(reply, "status => loaded"));
@@ -203,8 +202,7 @@ static void reload_calls_the_behaviour(void **state)
     (void)state;
     assert_string_equal(ask("'reload!'"), "ok");
     assert_string_equal(ask("{'reload!', [x]}"), "ok");
-    assert_string_equal(script_log(),
-                        "init(1) load(1) reload(1) reload(1)");
+    assert_string_equal(script_log(), "init(1) load(1) reload(1) reload(1)");
 }
 
 /* --- late replies */
@@ -228,8 +226,7 @@ static void kept_callers_by_ref_learn_of_the_end(void **state)
 {
     (void)state;
     assert_string_equal(
-        world_monitored_call(&world, "P",
-                             world_envelope("1", "true", "later")),
+        world_monitored_call(&world, "P", world_envelope("1", "true", "later")),
         "");
     world_exit(&world, world_pid(&world, 1), "boom");
     assert_string_equal(world_got(&world), "down: boom");
@@ -275,8 +272,8 @@ static void a_monitor_reports_the_end_with_its_reason(void **state)
     (void)state;
     world_ask(&world, "2", "ping");
     assert_string_equal(ask("{watch, 'P'}"), "ok");
-    world_exit(&world,
-               world_pid_of(&world, &world_pool(&world)->process), "kill");
+    world_exit(&world, world_pid_of(&world, &world_pool(&world)->process),
+               "kill");
     script_log(); /* all workers of the pool end with it, also this one */
 }
 
@@ -314,9 +311,9 @@ static void a_failed_load_ends_it_too(void **state)
 {
     (void)state;
     script_knobs.fail_loads = 1;
-    assert_string_equal(world_monitored_call(
-                            &world, "P", world_envelope("1", "true", "ping")),
-                        "down: {error,not_found}");
+    assert_string_equal(
+        world_monitored_call(&world, "P", world_envelope("1", "true", "ping")),
+        "down: {error,not_found}");
     world_advance(&world, 0);
     assert_string_equal(ask("ping"), "pong");
 }

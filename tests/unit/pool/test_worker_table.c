@@ -56,10 +56,10 @@ static struct worker_key key_of(const char *format, ...)
     term_vformat(&text, format, args);
     va_end(args);
     assert_int_equal(buf_error(&text), 0);
-    assert_int_equal(
-        worker_key_make(&key, term_at(buf_data(&text), buf_size(&text)),
-                        &scratch),
-        0);
+    assert_int_equal(worker_key_make(&key,
+                                     term_at(buf_data(&text), buf_size(&text)),
+                                     &scratch),
+                     0);
     return key;
 }
 
@@ -103,7 +103,8 @@ static void integers_are_kept_inline(void **state)
     assert_false(key.is_integer);
 }
 
-/* As other programs may write them: a wide integer, map keys in another order. */
+/* As other programs may write them: a wide integer, map keys in another order.
+ */
 static void equal_ids_have_one_key(void **state)
 {
     static const uint8_t wide[] = {98, 0, 0, 0, 7};
@@ -131,10 +132,10 @@ static void a_large_id_is_refused(void **state)
     buf_clear(&text);
     term_format(&text, "[1000, 2000, 3000, 4000]");
     limits.id_bytes = 16;
-    assert_int_equal(
-        worker_key_make(&key, term_at(buf_data(&text), buf_size(&text)),
-                        &scratch),
-        CNODE_TOO_LARGE);
+    assert_int_equal(worker_key_make(&key,
+                                     term_at(buf_data(&text), buf_size(&text)),
+                                     &scratch),
+                     CNODE_TOO_LARGE);
     limits.id_bytes = before;
 }
 
@@ -166,9 +167,8 @@ static void table_agrees_with_a_list(void **state)
     srand(17);
     for (int round = 0; round < 40000; round++) {
         int64_t id = rand() % MODEL;
-        struct worker_key key = id % 3 == 0
-                                    ? key_of("{k, ~i}", id)
-                                    : key_of("~i", id * 1000003);
+        struct worker_key key =
+            id % 3 == 0 ? key_of("{k, ~i}", id) : key_of("~i", id * 1000003);
 
         assert_ptr_equal(worker_table_get(&table, &key), model[id]);
         if (model[id] == NULL) {
@@ -255,8 +255,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(equal_ids_have_one_key, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_large_id_is_refused, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_large_id_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_added_is_found, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(table_agrees_with_a_list, setup,
@@ -265,8 +264,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             objects_of_any_size_are_aligned_and_apart, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_memory_is_an_error, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(no_memory_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
