@@ -252,6 +252,7 @@ static void on_stop(void *owner)
 
     if (c->is_serving) {
         c->is_serving = false;
+        node_leave(&c->node);
         pools_stop(&c->pools, c->settings.node.stop_ns / NS_PER_MS,
                    on_pools_stopped, c);
     } else {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "base/trace.h"
@@ -124,8 +125,9 @@ static uint64_t random_u64(void)
 }
 
 /* A name of the target's style, long or short: a BEAM does not talk to nodes of
- * the other one. Nobody dials it, so the host need not be true. It is one of few:
- * every node name a BEAM ever met stays in its atom table. */
+ * the other one. Nobody dials it, so the host need not be true. It is one of few,
+ * as every node name a BEAM ever met stays in its atom table, and by the process
+ * id another one for each that runs at the same time. */
 static void client_name(struct client *client)
 {
     const char *host = strchr(client->request->node, '@');
@@ -134,7 +136,7 @@ static void client_name(struct client *client)
     atom_t node;
 
     (void)snprintf(client->name, sizeof(client->name),
-                   "cnode-call-%03x@%s", (unsigned)random_u64() & 0xfff,
+                   "cnode-call-%04x@%s", (unsigned)getpid() & 0xffff,
                    is_long ? "127.0.0.1" : "localhost");
     node = atom_intern(client->name, strlen(client->name));
     client->config = (struct conn_config){

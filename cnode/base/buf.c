@@ -5,6 +5,10 @@
  * Growth doubles. Consumed bytes at the front are reclaimed when at least half
  * of the bytes are consumed: then moving the rest costs less than what it
  * frees. Otherwise realloc grows large buffers without copying them.
+ *
+ * With a maximum, the capacity never exceeds it, so that only growing has to
+ * look at it. Bytes at the front are then reclaimed when the end comes too
+ * close.
  */
 #include "base/buf.h"
 
@@ -39,6 +43,7 @@ void buf_clear(struct buf *buf)
 uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
 {
     size_t size = buf_size(buf);
+    bool is_short = buf->data == NULL || buf->cap - buf->len < n;
 
     if (buf->error != 0) {
         return NULL;
@@ -47,15 +52,16 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
         buf->error = CNODE_TOO_LARGE;
         return NULL;
     }
-    if (buf->data == NULL || buf->cap - buf->len < n) {
-        if (buf->data != NULL && buf->head >= size && buf->cap - size >= n) {
-            memmove(buf->data, buf->data + buf->head, size);
-            buf->head = 0;
-            buf->len = size;
-        } else if (!buf_grow(buf, n)) {
-            buf->error = CNODE_NOMEM;
-            return NULL;
-        }
+    if (is_short && buf->head > 0 &&
+        (buf->head >= size || (buf->max != 0 && n > buf->max - buf->len))) {
+        memmove(buf->data, buf->data + buf->head, size);
+        buf->head = 0;
+        buf->len = size;
+        is_short = buf->cap - size < n;
+    }
+    if (is_short && !buf_grow(buf, n)) {
+        buf->error = CNODE_NOMEM;
+        return NULL;
     }
     return buf->data + buf->len;
 }
@@ -67,8 +73,8 @@ static bool buf_grow(struct buf *buf, size_t n)
     size_t cap = buf->cap == 0 ? BUF_FIRST : buf->cap * 2;
     uint8_t *data;
 
-    if (buf->max != 0 && cap > buf->head + buf->max) {
-        cap = buf->head + buf->max;
+    if (buf->max != 0 && cap > buf->max) {
+        cap = buf->max;
     }
     if (cap < need) {
         cap = need;

@@ -20,9 +20,9 @@ struct buf {
     uint8_t *data; /* NULL until the first append */
     size_t head;   /* first unconsumed byte */
     size_t len;    /* end of the bytes, from data */
-    size_t cap;
-    size_t max; /* most unconsumed bytes; 0: no limit of its own */
-    int error;  /* 0, CNODE_NOMEM or CNODE_TOO_LARGE; sticky */
+    size_t cap;    /* at most `max` */
+    size_t max;    /* most unconsumed bytes; 0: no limit of its own */
+    int error;     /* 0, CNODE_NOMEM or CNODE_TOO_LARGE; sticky */
 };
 
 void buf_init(struct buf *buf, size_t max);
@@ -51,8 +51,7 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n);
 /* An exact fit takes the slow path too: so `data` is never NULL here. */
 static inline uint8_t *buf_reserve(struct buf *buf, size_t n)
 {
-    if (__builtin_expect(
-            buf->cap - buf->len <= n || buf->error != 0 || buf->max != 0, 0)) {
+    if (__builtin_expect(buf->cap - buf->len <= n || buf->error != 0, 0)) {
         return buf_reserve_slow(buf, n);
     }
     return buf->data + buf->len;

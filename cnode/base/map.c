@@ -34,7 +34,8 @@ static inline uint32_t fold(uint64_t hash)
 }
 
 /* The slot of the key, or of the free slot that ends its run. */
-static uint32_t map_find(const struct map *map, uint32_t hash, const void *key)
+static inline uint32_t map_find(const struct map *map, uint32_t hash,
+                                const void *key)
 {
     uint32_t at = hash & map->mask;
 

@@ -8,6 +8,8 @@
  */
 #include "dist/control.h"
 
+#include <stddef.h>
+
 #include "dist/flags.h"
 
 enum {
@@ -39,20 +41,97 @@ enum {
 
 struct layout {
     const char *fields; /* NULL: no such operation */
+    uint32_t arity;
     enum control_kind kind;
     bool has_payload;
 };
 
 static const struct layout layouts[] = {
 #define CONTROL_OP(op, kind_, payload, fields_)                                \
-    [op] = {(fields_), CONTROL_##kind_, (payload) != 0},
+    [op] = {(fields_), sizeof(fields_), CONTROL_##kind_, (payload) != 0},
 #include "dist/control.def"
 #undef CONTROL_OP
 };
 
+/* Where the terms of a letter go, and which types they may have: a set of bits.
+ * Letters of other things are not here. */
+struct field {
+    uint16_t types;
+    uint16_t at;
+};
+
+#define ONLY(type)   (1u << CNODE_TYPE_##type)
+#define EITHER(a, b) (ONLY(a) | ONLY(b))
+#define ANY          UINT16_MAX
+#define INTO(member) offsetof(struct control, member)
+
+static const struct field fields[UINT8_MAX + 1] = {
+    ['f'] = {ONLY(PID), INTO(from)},
+    ['F'] = {EITHER(PID, ATOM), INTO(from)},
+    ['t'] = {ONLY(PID), INTO(to)},
+    ['T'] = {EITHER(PID, ATOM), INTO(to)},
+    ['n'] = {ONLY(ATOM), INTO(to)},
+    ['r'] = {ONLY(REF), INTO(ref)},
+    ['a'] = {ONLY(PID), INTO(leader)},
+    ['o'] = {ANY, INTO(opts)},
+    ['x'] = {EITHER(PID, ATOM), INTO(result)},
+    ['R'] = {ANY, INTO(reason)},
+};
+
 static int read_altact(struct cnode_term flags, struct control *control);
-static bool read_field(char field, struct cnode_term term,
-                       struct control *control);
+/* --- reading one element */
+
+/* {Module, Function, Arity} */
+static bool is_mfa(struct cnode_term term)
+{
+    struct cnode_term mfa[3];
+    uint64_t arity;
+
+    return term_get_tuple(term, 3, mfa) &&
+           cnode_type(mfa[0]) == CNODE_TYPE_ATOM &&
+           cnode_type(mfa[1]) == CNODE_TYPE_ATOM &&
+           cnode_get_uint(mfa[2], &arity);
+}
+
+static bool read_flags(struct cnode_term term, uint32_t *flags)
+{
+    uint64_t bits;
+
+    if (!cnode_get_uint(term, &bits)) {
+        return false;
+    }
+    *flags = (uint32_t)bits;
+    return true;
+}
+
+__attribute__((noinline)) static bool
+read_other(char letter, struct cnode_term term, struct control *control)
+{
+    switch (letter) {
+    case 'm':
+        control->mfa = term;
+        return is_mfa(term);
+    case 'g':
+        return read_flags(term, &control->flags);
+    case 'i':
+        return cnode_get_uint(term, &control->id) && control->id != 0;
+    default:
+        return true; /* '_' */
+    }
+}
+
+/* One element; the letters are those of control.def. */
+static inline bool read_field(char letter, struct cnode_term term,
+                              struct control *control)
+{
+    const struct field *field = &fields[(uint8_t)letter];
+
+    if (field->types == 0) {
+        return read_other(letter, term, control);
+    }
+    memcpy((char *)control + field->at, &term, sizeof(term));
+    return (field->types >> term_type(term) & 1) != 0;
+}
 
 /* --- reading */
 
@@ -62,13 +141,13 @@ int control_decode(struct cnode_term tuple, struct control *control)
     uint32_t arity;
     uint64_t op;
 
-    memset(control, 0, sizeof(*control));
-    if (!cnode_get_tuple(tuple, &arity, &element) || arity == 0 ||
-        cnode_type(element) != CNODE_TYPE_INT) {
+    *control = (struct control){0};
+    if (!cnode_get_tuple(tuple, &arity, &element) || arity == 0) {
         return CNODE_PROTOCOL;
     }
     if (!cnode_get_uint(element, &op)) {
-        return CNODE_UNHANDLED;
+        return cnode_type(element) == CNODE_TYPE_INT ? CNODE_UNHANDLED
+                                                     : CNODE_PROTOCOL;
     }
     if (op == OP_ALTACT_SIG_SEND) {
         return arity < 4 ? CNODE_PROTOCOL
@@ -79,13 +158,13 @@ int control_decode(struct cnode_term tuple, struct control *control)
     }
 
     const struct layout *layout = &layouts[op];
-    if (strlen(layout->fields) != arity - 1) {
+    if (layout->arity != arity) {
         return CNODE_PROTOCOL;
     }
     control->kind = layout->kind;
     control->has_payload = layout->has_payload;
     for (const char *field = layout->fields; *field != '\0'; field++) {
-        element = cnode_next(element);
+        element.at = term_skip(element.at);
         if (!read_field(*field, element, control)) {
             return CNODE_PROTOCOL;
         }
@@ -144,79 +223,6 @@ static int read_altact(struct cnode_term flags, struct control *control)
     return read_field('f', from, control) && read_field(to_field, to, control)
                ? 0
                : CNODE_PROTOCOL;
-}
-
-static bool is_pid_or_atom(enum cnode_type type)
-{
-    return type == CNODE_TYPE_PID || type == CNODE_TYPE_ATOM;
-}
-
-/* {Module, Function, Arity} */
-static bool is_mfa(struct cnode_term term)
-{
-    struct cnode_term mfa[3];
-    uint64_t arity;
-
-    return term_get_tuple(term, 3, mfa) &&
-           cnode_type(mfa[0]) == CNODE_TYPE_ATOM &&
-           cnode_type(mfa[1]) == CNODE_TYPE_ATOM &&
-           cnode_get_uint(mfa[2], &arity);
-}
-
-static bool read_flags(struct cnode_term term, uint32_t *flags)
-{
-    uint64_t bits;
-
-    if (!cnode_get_uint(term, &bits)) {
-        return false;
-    }
-    *flags = (uint32_t)bits;
-    return true;
-}
-
-static bool keep(bool is_right, struct cnode_term term,
-                 struct cnode_term *field)
-{
-    *field = term;
-    return is_right;
-}
-
-/* One element; the letters are those of control.def. */
-static bool read_field(char field, struct cnode_term term,
-                       struct control *control)
-{
-    enum cnode_type type = cnode_type(term);
-
-    switch (field) {
-    case 'f':
-        return keep(type == CNODE_TYPE_PID, term, &control->from);
-    case 'F':
-        return keep(is_pid_or_atom(type), term, &control->from);
-    case 't':
-        return keep(type == CNODE_TYPE_PID, term, &control->to);
-    case 'T':
-        return keep(is_pid_or_atom(type), term, &control->to);
-    case 'n':
-        return keep(type == CNODE_TYPE_ATOM, term, &control->to);
-    case 'r':
-        return keep(type == CNODE_TYPE_REF, term, &control->ref);
-    case 'a':
-        return keep(type == CNODE_TYPE_PID, term, &control->leader);
-    case 'm':
-        return keep(is_mfa(term), term, &control->mfa);
-    case 'o':
-        return keep(true, term, &control->opts);
-    case 'x':
-        return keep(is_pid_or_atom(type), term, &control->result);
-    case 'R':
-        return keep(true, term, &control->reason);
-    case 'g':
-        return read_flags(term, &control->flags);
-    case 'i':
-        return cnode_get_uint(term, &control->id) && control->id != 0;
-    default:
-        return true; /* '_' */
-    }
 }
 
 void control_set_payload(struct control *control, struct cnode_term payload)

@@ -13,21 +13,23 @@
 
 void gen_parse(struct cnode_term message, struct gen_message *out)
 {
-    struct cnode_term parts[3], from[2];
+    struct cnode_term head, from[2];
+    uint32_t arity;
 
     *out = (struct gen_message){.kind = GEN_INFO, .body = message};
-    if (term_get_tuple(message, 3, parts)) {
-        if (term_is_atom(parts[0], A_gen_call) &&
-            term_get_tuple(parts[1], 2, from) &&
-            cnode_type(from[0]) == CNODE_TYPE_PID) {
+    if (!cnode_get_tuple(message, &arity, &head)) {
+        return;
+    }
+    if (arity == 3 && term_is_atom(head, A_gen_call)) {
+        if (term_get_tuple(cnode_next(head), 2, from) &&
+            term_type(from[0]) == CNODE_TYPE_PID) {
             out->kind = GEN_CALL;
             out->from = (struct gen_from){.pid = from[0], .tag = from[1]};
-            out->body = parts[2];
+            out->body = cnode_next(from[1]); /* From ends where its tag ends */
         }
-    } else if (term_get_tuple(message, 2, parts) &&
-               term_is_atom(parts[0], A_gen_cast)) {
+    } else if (arity == 2 && term_is_atom(head, A_gen_cast)) {
         out->kind = GEN_CAST;
-        out->body = parts[1];
+        out->body = cnode_next(head);
     }
 }
 
@@ -38,12 +40,12 @@ bool gen_alias(struct cnode_term tag, struct cnode_term *alias)
     if (!term_get_cons(tag, &head, &tail)) {
         return false;
     }
-    if (cnode_type(head) == CNODE_TYPE_LIST) { /* [[alias | Ref] | Mon] */
+    if (term_type(head) == CNODE_TYPE_LIST) { /* [[alias | Ref] | Mon] */
         if (!term_get_cons(head, &head, &tail)) {
             return false;
         }
     }
-    if (!term_is_atom(head, A_alias) || cnode_type(tail) != CNODE_TYPE_REF) {
+    if (!term_is_atom(head, A_alias) || term_type(tail) != CNODE_TYPE_REF) {
         return false;
     }
     *alias = tail;

@@ -165,6 +165,14 @@ void node_run(struct node *node)
 
 /* --- close */
 
+void node_leave(struct node *node)
+{
+    node->is_leaving = true;
+    if (node->epmd != NULL) {
+        epmd_close(node->epmd);
+    }
+}
+
 void node_close(struct node *node)
 {
     if (node->is_closing) {

@@ -79,7 +79,7 @@ struct node {
     void *forward_owner;
     struct timer start;         /* clients: `ready` comes a turn later */
     bool is_registered;         /* `ready` has run */
-    bool is_closing, is_closed; /* `closed` has run */
+    bool is_leaving, is_closing, is_closed; /* `closed` has run */
 };
 
 /* --- the node itself */
@@ -90,6 +90,10 @@ MUST_USE int node_init(struct node *node, const struct node_config *config,
 MUST_USE int node_open(struct node *node);
 /* Runs the loop until events->closed has run. */
 void node_run(struct node *node);
+/* Announces the end: epmd forgets the name, nobody new is let in, and what ends
+ * from now on is told to peers by the closed connection alone (noconnection).
+ * Connections stay until node_close(), so that workers may still send. */
+void node_leave(struct node *node);
 /* Leaves: peers see the connection closed, epmd forgets the name. */
 void node_close(struct node *node);
 void node_fini(struct node *node);

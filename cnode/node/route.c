@@ -218,6 +218,11 @@ static int signal_local(struct node *node, const struct signal *signal)
     return rc;
 }
 
+static bool tells_an_end(enum signal_kind kind)
+{
+    return kind == SIGNAL_EXIT || kind == SIGNAL_DOWN;
+}
+
 int route_signal(struct node *node, const struct signal *signal, atom_t where)
 {
     struct channel *channel;
@@ -242,6 +247,9 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
         METRIC_INC(signals_dropped);
         return 0;
     }
+    if (node->is_leaving && tells_an_end(signal->kind)) {
+        return 0; /* noconnection says it in a moment */
+    }
     channel = peer_channel(peer);
     buf = channel_begin(channel);
     follows = put_signal(node, channel, buf, signal);
@@ -261,7 +269,10 @@ static bool read_ends(const struct node *node, const struct peer *peer,
         signal->from.node != peer->name) {
         return false;
     }
-    if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
+    if (control->kind == CONTROL_DEMONITOR) {
+        return true; /* the reference says which */
+    }
+    if (term_type(control->to) == CNODE_TYPE_ATOM) {
         signal->name = term_atom(control->to);
         return true;
     }
@@ -328,8 +339,8 @@ static void receive_signal(struct node *node, struct peer *peer,
     if (kind == SIGNAL_LINK || kind == SIGNAL_MONITOR) {
         signal.id = peer->connection;
     }
-    if (cnode_type(control->to) == CNODE_TYPE_ATOM) {
-        if (signal.name == ATOM_NONE && kind == SIGNAL_MONITOR) {
+    if (kind == SIGNAL_MONITOR && term_type(control->to) == CNODE_TYPE_ATOM) {
+        if (signal.name == ATOM_NONE) {
             refuse_monitor(peer, control); /* a name we do not even know */
             return;
         }

@@ -66,8 +66,7 @@ static struct cnode_worker *find_or_start(struct segment *segment,
 {
     struct cnode_worker *w = worker_table_get(&segment->table, key);
     struct pool *pool = segment->pool;
-    struct segment_start start = {.face = pool_choose_face(pool),
-                                  .args = term_nil(),
+    struct segment_start start = {.args = term_nil(),
                                   .context = envelope->context};
 
     if (w != NULL) {
@@ -77,6 +76,7 @@ static struct cnode_worker *find_or_start(struct segment *segment,
         refuse(pool, gen, "{nack, not_registered}", TERM_NONE);
         return NULL;
     }
+    start.face = pool_choose_face(pool);
     start.in_background = pool->config->worker.spawn == SPAWN_ASYNC;
     if (segment_start_worker(segment, key, &start, &w) != 0) {
         refuse(pool, gen, "{error, ~t}", run_reason(&pool->pools->run));
@@ -110,16 +110,16 @@ void dispatch_envelope(struct pool *pool, const struct signal *signal,
     }
     w = find_or_start(segment, &key, gen, envelope);
     if (w != NULL) {
-        dispatch_to_worker(w, signal, true);
+        dispatch_to_worker(w, signal, SIGNAL_BY_REF);
     }
 }
 
 void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
-                        bool by_ref)
+                        enum signal_way way)
 {
     struct signal message = {.kind = SIGNAL_MESSAGE,
                              .from = signal->from,
-                             .id = by_ref ? SIGNAL_BY_REF : 0,
+                             .id = way,
                              .term = signal->term};
     struct node *node = worker_pool(w)->node;
     struct run_watch before;

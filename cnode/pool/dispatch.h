@@ -19,10 +19,10 @@
 void dispatch_envelope(struct pool *pool, const struct signal *signal,
                        const struct received *received);
 
-/* A message by ref to a worker that exists: at once when it is idle, else it
- * waits its turn. */
+/* A message to a worker that exists: at once when it is idle, else it waits its
+ * turn. Inside a callback of the scheduler, as the last thing. */
 void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
-                        bool by_ref);
+                        enum signal_way way);
 
 /* The envelope's recipient is this worker. */
 bool dispatch_is_for(const struct cnode_worker *w,

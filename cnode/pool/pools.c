@@ -34,6 +34,11 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
         struct pool *pool = pool_new(pools, &settings->pools[i]);
 
         pools->pools[pools->count++] = pool;
+        if (pool->config->top.registry == REGISTRY_SYN) {
+            LOG_INFO("registry_not_available",
+                     F_STR("pool", atom_text(pool->config->name)),
+                     F_STR("registry", "syn"), F_STR("used", "none"));
+        }
         rc = pool_open(pool);
         if (rc != 0) {
             LOG_ERROR("pool_not_started",

@@ -40,7 +40,8 @@ static void on_message(struct process *process, const struct signal *signal)
         return;
     }
     gen_parse(signal->term, &gen);
-    dispatch_to_worker(w, signal, gen.kind != GEN_CALL);
+    dispatch_to_worker(w, signal,
+                       gen.kind == GEN_CALL ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
 }
 
 /* It has no pid that anybody knows, but may be guessed. */

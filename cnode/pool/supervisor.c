@@ -13,6 +13,7 @@
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/run.h"
+#include "pool/system.h"
 #include "pool/waiting.h"
 #include "term/build.h"
 
@@ -33,35 +34,26 @@ static void reply(const struct view *view, const char *format,
                     term);
 }
 
-bool supervisor_refuses_system(struct node *node, struct process *self,
-                               struct cnode_term message)
-{
-    struct cnode_term parts[3], from[2];
-    struct gen_from caller;
-
-    if (!term_get_tuple(message, 3, parts) ||
-        !term_is_atom(parts[0], A_system) ||
-        !term_get_tuple(parts[1], 2, from) ||
-        cnode_type(from[0]) != CNODE_TYPE_PID) {
-        return false;
-    }
-    caller = (struct gen_from){.pid = from[0], .tag = from[1]};
-    (void)gen_reply(node, self, &caller, "{error, {unsupported, ~t}}",
-                    parts[2]);
-    return true;
-}
-
-/* True when it was no call, and nothing remains to be done. */
+/* True when it was no call, and nothing remains to be done: the process may
+ * have ended then. */
 static bool is_no_call(struct node *node, struct process *self,
                        const struct gen_message *gen)
 {
+    struct cnode_term reason;
+
     if (gen->kind == GEN_CALL) {
         return false;
     }
-    if (gen->kind == GEN_CAST ||
-        !supervisor_refuses_system(node, self, gen->body)) {
-        METRIC_INC(dead_letters);
+    switch (system_message(node, self, gen->body, &reason)) {
+    case SYSTEM_TERMINATE:
+        self->class->exit(self, reason);
+        return true;
+    case SYSTEM_DONE:
+        return true;
+    case SYSTEM_OTHER:
+        break;
     }
+    METRIC_INC(dead_letters);
     return true;
 }
 

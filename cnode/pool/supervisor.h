@@ -7,8 +7,6 @@
 #ifndef CNODE_POOL_SUPERVISOR_H
 #define CNODE_POOL_SUPERVISOR_H
 
-#include <stdbool.h>
-
 #include "pool/pool.h"
 
 /* Envelopes go to dispatch.c. */
@@ -16,10 +14,5 @@ void supervisor_pool_message(struct pool *pool, const struct signal *signal);
 void supervisor_segment_message(struct segment *segment,
                                 const struct signal *signal);
 void supervisor_face_message(struct face *face, const struct signal *signal);
-
-/* True for {system, From, Request}, which is answered that it is unsupported.
- */
-bool supervisor_refuses_system(struct node *node, struct process *self,
-                               struct cnode_term message);
 
 #endif

@@ -233,7 +233,7 @@ static void take_mail_for_ref(struct cnode_worker *w, struct mailbox *mail)
         struct envelope envelope;
 
         gen_parse(signal->term, &gen);
-        if (signal->id == SIGNAL_BY_REF ||
+        if (signal->id != SIGNAL_BY_PID ||
             (gen.kind != GEN_CALL && envelope_parse(gen.body, &envelope))) {
             mailbox_push(mail, signal);
         } else {

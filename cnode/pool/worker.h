@@ -49,9 +49,13 @@ struct cnode_worker {
 
 enum { FACE_NONE = UINT16_MAX };
 
-/* The id of a signal that came by ref (through the pool's name): if the worker
- * dies of it, or before it, nobody else tells the caller. */
-enum { SIGNAL_BY_REF = 1 };
+/* The id of a message says which way it came. What came through us is for the
+ * ref: when the worker ends before it is handled, its next worker gets it. */
+enum signal_way {
+    SIGNAL_BY_PID = 0,
+    SIGNAL_BY_REF = 1,  /* the pool's name; callers do not watch the worker */
+    SIGNAL_BY_NAME = 2, /* a service's name, no call */
+};
 
 static inline void *worker_state(struct cnode_worker *w)
 {

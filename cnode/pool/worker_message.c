@@ -11,7 +11,7 @@
 #include "pool/defaults.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
-#include "pool/supervisor.h"
+#include "pool/system.h"
 
 /* False when the envelope is for somebody else; a call is then answered. */
 static bool open_envelope(struct run *run, const struct envelope *envelope)
@@ -64,6 +64,27 @@ static int handle_call(struct run *run, struct cnode_term call)
     return rc;
 }
 
+static int handle_info(struct run *run, struct cnode_term message)
+{
+    struct cnode_worker *w = run->worker;
+    const struct pool *pool = worker_pool(w);
+    struct cnode_term reason;
+    int rc = 0;
+
+    switch (system_message(pool->node, &w->process, message, &reason)) {
+    case SYSTEM_TERMINATE:
+        return run_stop(run, AFTER_RULE, "~t", reason);
+    case SYSTEM_DONE:
+        return 0;
+    case SYSTEM_OTHER:
+        break;
+    }
+    if (pool->behaviour->handle_info != NULL) {
+        rc = pool->behaviour->handle_info(w, worker_state(w), message);
+    }
+    return rc == CNODE_UNHANDLED ? 0 : rc;
+}
+
 static int handle(struct run *run, bool is_envelope)
 {
     struct cnode_worker *w = run->worker;
@@ -78,14 +99,11 @@ static int handle(struct run *run, bool is_envelope)
     if (kind == GEN_CALL) {
         return handle_call(run, message);
     }
-    if (kind == GEN_CAST && behaviour->handle_cast != NULL) {
+    if (kind == GEN_INFO) {
+        return handle_info(run, message);
+    }
+    if (behaviour->handle_cast != NULL) {
         rc = behaviour->handle_cast(w, worker_state(w), message);
-    } else if (kind == GEN_INFO &&
-               supervisor_refuses_system(worker_pool(w)->node, &w->process,
-                                         message)) {
-        rc = 0;
-    } else if (kind == GEN_INFO && behaviour->handle_info != NULL) {
-        rc = behaviour->handle_info(w, worker_state(w), message);
     }
     return rc == CNODE_UNHANDLED ? 0 : rc;
 }

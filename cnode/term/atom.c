@@ -26,7 +26,7 @@
 #include "term/utf8.h"
 #include "term/view.h"
 
-enum { CHUNK_BYTES = 65536, RECENT_BITS = 8 };
+enum { CHUNK_BYTES = 65536, FINDINGS_BITS = 8 };
 
 struct entry {
     const char *text;
@@ -57,7 +57,19 @@ static const struct {
 #undef ATOM_TEXT
 };
 
-static _Thread_local atom_t recent[1 << RECENT_BITS];
+/* The bytes at both ends of a text: all of them when there are at most 16. */
+struct ends {
+    uint64_t first, last;
+};
+
+/* What a thread found lately. */
+struct finding {
+    struct ends ends;
+    uint32_t len;
+    atom_t atom;
+};
+
+static _Thread_local struct finding findings[1 << FINDINGS_BITS];
 
 static void table_reserve(void);
 static atom_t table_find(const char *text, size_t len, uint64_t hash);
@@ -100,33 +112,50 @@ static inline bool has_text(atom_t atom, const char *text, size_t len)
            memcmp(table.entries[atom].text, text, len) == 0;
 }
 
-/* Where the thread remembers a text: from its length and both its ends. */
-static inline atom_t *recent_slot(const char *text, size_t len)
+static inline struct ends ends_of(const char *text, size_t len)
 {
-    uint64_t first = 0, last = 0;
+    struct ends ends = {0, 0};
 
     if (len >= 8) {
-        memcpy(&first, text, 8);
-        memcpy(&last, text + len - 8, 8);
+        memcpy(&ends.first, text, 8);
+        memcpy(&ends.last, text + len - 8, 8);
     } else if (len >= 4) {
-        memcpy(&first, text, 4);
-        memcpy(&last, text + len - 4, 4);
+        memcpy(&ends.first, text, 4);
+        memcpy(&ends.last, text + len - 4, 4);
     } else if (len > 0) {
-        first = (uint8_t)text[0];
-        last = (uint8_t)text[len - 1];
+        ends.first = (uint64_t)(uint8_t)text[0] << 8 | (uint8_t)text[len / 2];
+        ends.last = (uint8_t)text[len - 1];
     }
-    return &recent[(first + 31 * last + len) * UINT64_C(0x9E3779B97F4A7C15) >>
-                   (64 - RECENT_BITS)];
+    return ends;
+}
+
+/* What was not found lately, or is longer than its ends. */
+__attribute__((noinline)) static atom_t find_slow(const char *text, size_t len,
+                                                  struct finding *finding)
+{
+    if (finding->atom == ATOM_NONE || !has_text(finding->atom, text, len)) {
+        *finding = (struct finding){
+            .ends = ends_of(text, len),
+            .len = (uint32_t)len,
+            .atom = table_find(text, len, hash_bytes(text, len)),
+        };
+    }
+    return finding->atom;
 }
 
 atom_t atom_find(const char *text, size_t len)
 {
-    atom_t *slot = recent_slot(text, len);
+    struct ends ends = ends_of(text, len);
+    uint64_t mix =
+        (3 * ends.first + ends.last + len) * UINT64_C(0x9E3779B97F4A7C15);
+    struct finding *finding = &findings[mix >> (64 - FINDINGS_BITS)];
 
-    if (*slot == ATOM_NONE || !has_text(*slot, text, len)) {
-        *slot = table_find(text, len, hash_bytes(text, len));
+    if (finding->len == len && len <= sizeof(ends) &&
+        finding->ends.first == ends.first && finding->ends.last == ends.last &&
+        finding->atom != ATOM_NONE) {
+        return finding->atom;
     }
-    return *slot;
+    return find_slow(text, len, finding);
 }
 
 atom_t atom_intern(const char *text, size_t len)

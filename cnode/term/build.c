@@ -128,23 +128,29 @@ void term_put_float(struct buf *buf, double value)
 
 /* -- atoms and binaries ---------------------------------------------------- */
 
+enum { ATOM_HEAD_BYTES = 3 }; /* at most */
+
+/* The first byte behind it. */
+static uint8_t *write_atom(uint8_t *p, const char *text, size_t len)
+{
+    if (len <= 255) {
+        *p++ = TAG_ATOM8;
+        *p++ = (uint8_t)len;
+    } else {
+        *p++ = TAG_ATOM16;
+        set_u16(p, (uint16_t)len);
+        p += 2;
+    }
+    memcpy(p, text, len);
+    return p + len;
+}
+
 static void put_text(struct buf *buf, const char *text, size_t len)
 {
-    uint8_t *p = buf_reserve(buf, 3 + len);
+    uint8_t *p = buf_reserve(buf, ATOM_HEAD_BYTES + len);
 
-    if (p == NULL) {
-        return;
-    }
-    if (len <= 255) {
-        p[0] = TAG_ATOM8;
-        p[1] = (uint8_t)len;
-        memcpy(p + 2, text, len);
-        buf_commit(buf, 2 + len);
-    } else {
-        p[0] = TAG_ATOM16;
-        set_u16(p + 1, (uint16_t)len);
-        memcpy(p + 3, text, len);
-        buf_commit(buf, 3 + len);
+    if (p != NULL) {
+        buf_commit(buf, (size_t)(write_atom(p, text, len) - p));
     }
 }
 
@@ -267,20 +273,21 @@ void term_put_map(struct buf *buf, uint32_t pairs)
 
 void term_put_pid(struct buf *buf, struct pid pid)
 {
-    uint8_t *p;
+    size_t len = atom_len(pid.node);
+    uint8_t *start, *p;
 
     if (pid.node == ATOM_NONE) {
         refuse(buf);
         return;
     }
-    buf_put_u8(buf, TAG_PID);
-    term_put_atom(buf, pid.node);
-    p = buf_reserve(buf, 12);
-    if (p != NULL) {
+    start = buf_reserve(buf, 1 + ATOM_HEAD_BYTES + len + 12);
+    if (start != NULL) {
+        *start = TAG_PID;
+        p = write_atom(start + 1, atom_text(pid.node), len);
         set_u32(p, pid.id);
         set_u32(p + 4, pid.serial);
         set_u32(p + 8, pid.creation);
-        buf_commit(buf, 12);
+        buf_commit(buf, (size_t)(p + 12 - start));
     }
 }
 
@@ -325,6 +332,10 @@ static void format_terms(struct buf *buf, const char *format, va_list args,
     struct reader reader;
     int rc;
 
+    if (strcmp(format, "~t") == 0) { /* most replies are one term */
+        term_put_copy(buf, va_arg(args, struct cnode_term));
+        return;
+    }
     reader_init(&reader, buf, format, strlen(format));
     reader.has_args = true;
     reader.is_sequence = is_sequence;

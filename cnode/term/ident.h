@@ -43,7 +43,11 @@ static inline bool pid_is_none(struct pid pid)
 
 static inline bool ref_equal(const struct ref *a, const struct ref *b)
 {
-    return memcmp(a, b, sizeof(*a)) == 0;
+    uint64_t x[sizeof(*a) / 8], y[sizeof(*b) / 8];
+
+    memcpy(x, a, sizeof(x)); /* no call: references are looked up often */
+    memcpy(y, b, sizeof(y));
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
 }
 
 #define PID_NONE ((struct pid){0})

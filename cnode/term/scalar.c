@@ -97,13 +97,7 @@ bool cnode_is_atom(struct cnode_term term, const char *name)
     return term_has_text(term, name, strlen(name));
 }
 
-bool term_is_atom(struct cnode_term term, atom_t atom)
-{
-    return term_has_text(term, atom_text(atom), atom_len(atom)) &&
-           atom != ATOM_NONE;
-}
-
-atom_t term_atom(struct cnode_term term)
+static atom_t rare_atom(struct cnode_term term)
 {
     uint8_t scratch[510];
     const char *text;
@@ -113,6 +107,18 @@ atom_t term_atom(struct cnode_term term)
         return ATOM_NONE;
     }
     return atom_find(text, len);
+}
+
+atom_t term_atom(struct cnode_term term)
+{
+    return term_tag(term) == TAG_ATOM8
+               ? atom_find((const char *)term.at + 2, term.at[1])
+               : rare_atom(term);
+}
+
+bool term_is_atom(struct cnode_term term, atom_t atom)
+{
+    return atom != ATOM_NONE && term_atom(term) == atom;
 }
 
 bool cnode_get_bool(struct cnode_term term, bool *value)
@@ -281,38 +287,42 @@ bool cnode_get_bytes(struct cnode_term term, const char **bytes, size_t *len)
 
 /* -- identifiers ----------------------------------------------------------- */
 
+/* The name of a node; the first byte behind it. */
+static inline const uint8_t *read_node(struct cnode_term name, atom_t *node)
+{
+    const uint8_t *text = name.at;
+    size_t len = 0;
+
+    raw_atom(name, &text, &len);
+    *node = term_atom(name);
+    return text + len;
+}
+
 bool term_get_pid(struct cnode_term term, struct pid *pid)
 {
-    struct cnode_term node;
     const uint8_t *at;
     uint8_t tag = term_tag(term);
 
     if (tag != TAG_PID && tag != TAG_PID_OLD) {
         return false;
     }
-    node = term_behind(term, 1);
-    at = term_skip(node.at);
-    *pid = (struct pid){
-        .node = term_atom(node),
-        .id = get_u32(at),
-        .serial = get_u32(at + 4),
-        .creation = tag == TAG_PID ? get_u32(at + 8) : at[8],
-    };
+    at = read_node(term_behind(term, 1), &pid->node);
+    pid->id = get_u32(at);
+    pid->serial = get_u32(at + 4);
+    pid->creation = tag == TAG_PID ? get_u32(at + 8) : at[8];
     return true;
 }
 
 bool term_get_ref(struct cnode_term term, struct ref *ref)
 {
     uint8_t tag = term_tag(term);
-    struct cnode_term node;
     const uint8_t *at;
 
     if (tag != TAG_REF && tag != TAG_REF_CREATION8 && tag != TAG_REF_OLD) {
         return false;
     }
-    node = term_behind(term, tag == TAG_REF_OLD ? 1 : 3);
-    at = term_skip(node.at);
-    *ref = (struct ref){.node = term_atom(node), .len = 1};
+    *ref = (struct ref){.len = 1};
+    at = read_node(term_behind(term, tag == TAG_REF_OLD ? 1 : 3), &ref->node);
     if (tag == TAG_REF_OLD) { /* the word comes first */
         ref->words[0] = get_u32(at);
         ref->creation = at[4];

@@ -14,8 +14,9 @@
  *     LEVEL_FUN_END not a count: where the fun says it ends; checked when its
  *                   free variables, the level above, are complete
  *
- * Most messages are a few common terms and right. term_validate() first looks
- * whether this is one, in a walk that keeps no levels and knows no errors.
+ * Most messages are short, made of common terms, and right. term_validate()
+ * first looks whether this is one, in a walk that keeps no levels and knows no
+ * errors.
  *
  * Stricter than a BEAM: empty lists are 106 (never 107 or 108 of length 0).
  */
@@ -45,7 +46,7 @@ enum { MORE = 0, CHECKED = 1 }; /* or a negative error */
 /* What checking a plain term gives: its size; MORE; or a negative error. */
 typedef int64_t size_or_rc;
 
-enum { COMMON_TERMS = 64 }; /* more are no small message */
+enum { COMMON_DEPTH = 64 };
 
 /* What is left to check. */
 struct span {
@@ -67,7 +68,8 @@ int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
     struct validator v;
     int rc;
 
-    *size = walk_common((struct span){bytes, len}, max_depth);
+    *size = walk_common((struct span){bytes, len},
+                        max_depth < COMMON_DEPTH ? max_depth : COMMON_DEPTH);
     if (*size > 0) {
         return 0;
     }
@@ -117,10 +119,10 @@ static size_t walk_common(struct span s, uint32_t max_depth)
     uint64_t pending = 1;
     uint32_t containers = 0;
 
-    for (unsigned i = 0; i < COMMON_TERMS && pending > 0; i++) {
+    do {
         size_t size = 0;
-        uint64_t elements = 0;
 
+        pending--;
         switch (s.len > 1 ? *s.at : 0) {
         case TAG_INT8:
             size = 2;
@@ -129,14 +131,17 @@ static size_t walk_common(struct span s, uint32_t max_depth)
             size = common_atom(s);
             break;
         case TAG_TUPLE8:
-            size = 2;
-            elements = s.at[1];
-            containers++;
+            if (++containers <= max_depth) {
+                size = 2;
+                pending += s.at[1];
+            }
             break;
         case TAG_LIST:
-            size = s.len < 5 || get_u32(s.at + 1) == 0 ? 0 : 5;
-            elements = size == 0 ? 0 : (uint64_t)get_u32(s.at + 1) + 1;
-            containers++;
+            if (++containers <= max_depth && s.len >= 5 &&
+                get_u32(s.at + 1) > 0) {
+                size = 5;
+                pending += (uint64_t)get_u32(s.at + 1) + 1;
+            }
             break;
         case TAG_PID:
             size = common_ident(s, 1, 12);
@@ -150,14 +155,13 @@ static size_t walk_common(struct span s, uint32_t max_depth)
         default:
             size = s.len > 0 && *s.at == TAG_NIL;
         }
-        if (size == 0 || size > s.len || containers > max_depth) {
+        if (size == 0 || size > s.len) {
             return 0;
         }
         s.at += size;
         s.len -= size;
-        pending += elements - 1;
-    }
-    return pending == 0 ? (size_t)(s.at - start) : 0;
+    } while (pending > 0);
+    return (size_t)(s.at - start);
 }
 
 /* -- all terms ------------------------------------------------------------- */

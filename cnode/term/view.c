@@ -57,7 +57,6 @@ static const uint8_t *skip_plain(const uint8_t *p)
         return p + 6 + get_u32(p + 1);
     case TAG_BIG8:
         return p + 3 + p[1];
-    case TAG_PID:
     case TAG_PORT:
         return skip_atom(p + 1) + 12;
     case TAG_PID_OLD:
@@ -67,8 +66,6 @@ static const uint8_t *skip_plain(const uint8_t *p)
     case TAG_PORT_OLD:
     case TAG_REF_OLD:
         return skip_atom(p + 1) + 5;
-    case TAG_REF:
-        return skip_atom(p + 3) + 4 + 4 * (size_t)get_u16(p + 1);
     case TAG_REF_CREATION8:
         return skip_atom(p + 3) + 1 + 4 * (size_t)get_u16(p + 1);
     case TAG_FUN:
@@ -94,11 +91,15 @@ const uint8_t *term_skip(const uint8_t *at)
             break;
         case TAG_ATOM8:
         case TAG_ATOM_LATIN1_8:
-            p += 2 + p[1];
-            break;
         case TAG_ATOM16:
         case TAG_ATOM_LATIN1:
-            p += 3 + get_u16(p + 1);
+            p = skip_atom(p);
+            break;
+        case TAG_PID:
+            p = skip_atom(p + 1) + 12;
+            break;
+        case TAG_REF:
+            p = skip_atom(p + 3) + 4 + 4 * (size_t)get_u16(p + 1);
             break;
         case TAG_BINARY:
             p += 5 + (size_t)get_u32(p + 1);
@@ -160,45 +161,41 @@ bool term_same_bytes(struct cnode_term a, struct cnode_term b)
 
 /* -- types ----------------------------------------------------------------- */
 
+const uint8_t term_types[256] = {
+    [TAG_RECORD] = CNODE_TYPE_RECORD,
+    [TAG_DOUBLE] = CNODE_TYPE_FLOAT,
+    [TAG_PID] = CNODE_TYPE_PID,
+    [TAG_PORT_32] = CNODE_TYPE_PORT,
+    [TAG_REF] = CNODE_TYPE_REF,
+    [TAG_INT8] = CNODE_TYPE_INT,
+    [TAG_INT32] = CNODE_TYPE_INT,
+    [TAG_FLOAT_TEXT] = CNODE_TYPE_FLOAT,
+    [TAG_ATOM_LATIN1] = CNODE_TYPE_ATOM,
+    [TAG_REF_OLD] = CNODE_TYPE_REF,
+    [TAG_PORT_OLD] = CNODE_TYPE_PORT,
+    [TAG_PID_OLD] = CNODE_TYPE_PID,
+    [TAG_TUPLE8] = CNODE_TYPE_TUPLE,
+    [TAG_TUPLE32] = CNODE_TYPE_TUPLE,
+    [TAG_NIL] = CNODE_TYPE_NIL,
+    [TAG_STRING] = CNODE_TYPE_LIST,
+    [TAG_LIST] = CNODE_TYPE_LIST,
+    [TAG_BINARY] = CNODE_TYPE_BINARY,
+    [TAG_BITSTRING] = CNODE_TYPE_BITSTRING,
+    [TAG_BIG8] = CNODE_TYPE_INT,
+    [TAG_BIG32] = CNODE_TYPE_INT,
+    [TAG_FUN] = CNODE_TYPE_FUN,
+    [TAG_EXPORT] = CNODE_TYPE_FUN,
+    [TAG_REF_CREATION8] = CNODE_TYPE_REF,
+    [TAG_ATOM_LATIN1_8] = CNODE_TYPE_ATOM,
+    [TAG_MAP] = CNODE_TYPE_MAP,
+    [TAG_ATOM16] = CNODE_TYPE_ATOM,
+    [TAG_ATOM8] = CNODE_TYPE_ATOM,
+    [TAG_PORT] = CNODE_TYPE_PORT,
+};
+
 enum cnode_type cnode_type(struct cnode_term term)
 {
-    static const uint8_t types[256] = {
-        [TAG_RECORD] = CNODE_TYPE_RECORD,
-        [TAG_DOUBLE] = CNODE_TYPE_FLOAT,
-        [TAG_PID] = CNODE_TYPE_PID,
-        [TAG_PORT_32] = CNODE_TYPE_PORT,
-        [TAG_REF] = CNODE_TYPE_REF,
-        [TAG_INT8] = CNODE_TYPE_INT,
-        [TAG_INT32] = CNODE_TYPE_INT,
-        [TAG_FLOAT_TEXT] = CNODE_TYPE_FLOAT,
-        [TAG_ATOM_LATIN1] = CNODE_TYPE_ATOM,
-        [TAG_REF_OLD] = CNODE_TYPE_REF,
-        [TAG_PORT_OLD] = CNODE_TYPE_PORT,
-        [TAG_PID_OLD] = CNODE_TYPE_PID,
-        [TAG_TUPLE8] = CNODE_TYPE_TUPLE,
-        [TAG_TUPLE32] = CNODE_TYPE_TUPLE,
-        [TAG_NIL] = CNODE_TYPE_NIL,
-        [TAG_STRING] = CNODE_TYPE_LIST,
-        [TAG_LIST] = CNODE_TYPE_LIST,
-        [TAG_BINARY] = CNODE_TYPE_BINARY,
-        [TAG_BITSTRING] = CNODE_TYPE_BITSTRING,
-        [TAG_BIG8] = CNODE_TYPE_INT,
-        [TAG_BIG32] = CNODE_TYPE_INT,
-        [TAG_FUN] = CNODE_TYPE_FUN,
-        [TAG_EXPORT] = CNODE_TYPE_FUN,
-        [TAG_REF_CREATION8] = CNODE_TYPE_REF,
-        [TAG_ATOM_LATIN1_8] = CNODE_TYPE_ATOM,
-        [TAG_MAP] = CNODE_TYPE_MAP,
-        [TAG_ATOM16] = CNODE_TYPE_ATOM,
-        [TAG_ATOM8] = CNODE_TYPE_ATOM,
-        [TAG_PORT] = CNODE_TYPE_PORT,
-    };
-    uint8_t tag = term_tag(term);
-
-    if (tag == TAG_BITSTRING && term.at[5] == 8) {
-        return CNODE_TYPE_BINARY;
-    }
-    return (enum cnode_type)types[tag];
+    return term_type(term);
 }
 
 /* -- containers ------------------------------------------------------------ */

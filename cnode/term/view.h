@@ -10,6 +10,7 @@
 
 #include "term/atom.h"
 #include "term/ident.h"
+#include "term/tag.h"
 
 #define TERM_NONE ((struct cnode_term){NULL, NULL})
 
@@ -35,6 +36,19 @@ static inline struct cnode_term term_behind(struct cnode_term term,
 static inline bool term_is_none(struct cnode_term term)
 {
     return term.at == NULL;
+}
+
+/* cnode_type() without a call. */
+extern const uint8_t term_types[256];
+
+static inline enum cnode_type term_type(struct cnode_term term)
+{
+    uint8_t tag = term_tag(term);
+
+    if (tag == TAG_BITSTRING && term.at[5] == 8) {
+        return CNODE_TYPE_BINARY;
+    }
+    return (enum cnode_type)term_types[tag];
 }
 
 /* The first byte behind the term that starts at `at`. */

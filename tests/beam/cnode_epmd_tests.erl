@@ -10,7 +10,7 @@
 
 epmd_test_() ->
     cnode_peer:tests([
-        {"it is registered with its port, and forgotten when it ends", fun registered/0},
+        {"it is registered with its port, and forgotten when it ends", fun has_entry/0},
         {"it registers again when epmd restarts", fun restarted/0},
         {"it starts epmd when there is none", fun started/0},
         {"a name in use is refused with exit code 1", fun in_use/0},
@@ -29,7 +29,7 @@ entry(Node) ->
     [Alive, _] = string:lexemes(atom_to_list(name(Node)), "@"),
     {Alive, list_to_integer(maps:get("port", cnode_peer:info(Node)))}.
 
-registered() ->
+has_entry() ->
     Port = cnode_peer:free_port(),
     Epmd = cnode_peer:start_epmd(Port),
     {ok, Node} = start(Port),

@@ -45,7 +45,8 @@ large_test_() ->
     ]).
 
 small_limit_test_() ->
-    Config = ?CONFIG#{limits => #{message_bytes => <<"1MiB">>, term_depth => 100}},
+    Limits = #{message_bytes => <<"1MiB">>, term_depth => 100},
+    Config = maps:merge(?CONFIG, #{limits => Limits}),
     cnode_peer:suite(Config, [
         {"a call over the limit gets an error, under it an answer", fun(Node) ->
             kept(Node, fun() ->
@@ -130,7 +131,9 @@ new_atoms(Node, Prefix, Count) ->
 %% ------------------------------------------------------------- raw connections
 
 raw_test_() ->
-    Config = ?CONFIG#{node => #{setup_time => <<"500ms">>}, limits => #{frame_bytes => <<"1MiB">>}},
+    Config = maps:merge(?CONFIG, #{
+        node => #{setup_time => <<"500ms">>}, limits => #{frame_bytes => <<"1MiB">>}
+    }),
     cnode_peer:suite(Config, [
         {"garbage instead of a handshake is closed", fun(Node) ->
             refused(Node, [<<"GET / HTTP/1.1\r\n\r\n">>]),

@@ -140,7 +140,7 @@ monitors_test_() ->
     cnode_peer:suite(?CONFIG, [
         {"a monitor tells the worker's own reason", fun reasons/1},
         {"every monitor of a worker fires, once", fun many_monitors/1},
-        {"a monitor that was taken back does not fire", fun demonitor/1},
+        {"a monitor that was taken back does not fire", fun taken_back/1},
         {"a monitor by name names the name", fun by_name/1},
         {"a pid that never was is noproc", fun never_was/1},
         {"monitor and demonitor without end do not grow the node", 120, fun churn/1}
@@ -168,7 +168,7 @@ many_monitors(Node) ->
     ?assertEqual([shutdown], lists:usort([down(M) || M <- Monitors])),
     ?assertEqual(nothing, receive {'DOWN', _, _, _, _} -> again after 50 -> nothing end).
 
-demonitor(Node) ->
+taken_back(Node) ->
     Pid = cnode_peer:worker(Node, demonitor),
     Kept = monitor(process, Pid),
     Gone = monitor(process, Pid),

@@ -37,17 +37,16 @@ install_cnode() {
 with_pkg_config() {
     PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name cnode.pc)")
     export PKG_CONFIG_PATH
-    mkdir by-hand
-    # shellcheck disable=SC2046 # flags are words
-    cc -std=c11 -Wall -Wextra -Wconversion -Werror -shared -fPIC \
-        -o by-hand/thermostat.so "$here/thermostat.c" \
-        $(pkg-config --cflags --libs cnode)
+    mkdir by-hand &&
+        cp "$here"/*.c "$here/Makefile" by-hand &&
+        make -C by-hand
 }
 
 with_cmake() {
     cmake -G Ninja -S "$here" -B by-cmake -DCMAKE_PREFIX_PATH="$prefix" &&
         cmake --build by-cmake &&
-        [ -e by-cmake/thermostat.so ]
+        [ -e by-cmake/thermostat.so ] &&
+        [ -e by-cmake/witness.so ]
 }
 
 # configuration FILE PLUGIN BEHAVIOUR
@@ -62,8 +61,10 @@ JSON
 }
 
 loads() { # loads FOLDER
-    configuration "$1.json" "$1/thermostat.so" thermostat
-    "$prefix/bin/cnode" check --config "$1.json"
+    configuration "$1.json" "$1/thermostat.so" thermostat &&
+        "$prefix/bin/cnode" check --config "$1.json" &&
+        configuration "$1.json" "$1/witness.so" witness &&
+        "$prefix/bin/cnode" check --config "$1.json"
 }
 
 # refuses TEXT CONFIGURATION: exit 2 and the text in the output.

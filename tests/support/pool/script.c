@@ -91,7 +91,7 @@ static int script_load(struct cnode_worker *w, void *state)
 static int act(struct cnode_worker *w, struct script *s,
                struct cnode_term message)
 {
-    struct cnode_term term;
+    struct cnode_term term, dest;
     int64_t ms;
 
     if (cnode_match(message, "{stop, ~t}", &term)) {
@@ -114,6 +114,12 @@ static int act(struct cnode_worker *w, struct script *s,
     }
     if (cnode_match(message, "{watch, ~t}", &term)) {
         return cnode_monitor(w, term, &s->watched);
+    }
+    if (cnode_match(message, "{send, ~t, ~t}", &dest, &term)) {
+        return cnode_send(w, dest, "{from, ~t, ~t}", cnode_id(w), term);
+    }
+    if (cnode_match(message, "{cast, ~t, ~t}", &dest, &term)) {
+        return cnode_cast(w, dest, "~t", term);
     }
     if (cnode_is_atom(message, "unwatch")) {
         return cnode_demonitor(w, s->watched);

@@ -7,7 +7,8 @@
  *     fail              returns CNODE_EINVALID    later       keeps the caller
  *     {answer, T}       answers the kept caller, then ok
  *     {timer, Ms, T}    starts a timer            {watch, Dest}  monitors
- *     context, self, id, ref                      what the worker knows
+ *     {send, Dest, T}  {cast, Dest, T}            sends
+ *     who              {Self, Id, Ref, Context}
  *
  * Casts and messages of these act the same where that makes sense.
  */

@@ -239,6 +239,38 @@ void world_send_pid(struct world *world, struct pid pid, const char *message)
     fake_node_settle(&world->node);
 }
 
+const char *world_callf(struct world *world, struct pid pid, const char *format,
+                        ...)
+{
+    struct ref ref = next_ref(world);
+    struct buf buf;
+    va_list args;
+
+    buf_init(&buf, 0);
+    term_put_tuple(&buf, 3);
+    term_format(&buf, "'$gen_call'");
+    term_format(&buf, "{~p, [alias | ~r]}", world->caller, &ref);
+    va_start(args, format);
+    term_vformat(&buf, format, args);
+    va_end(args);
+    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    return world_got(world);
+}
+
+const char *world_sendf(struct world *world, struct pid pid, const char *format,
+                        ...)
+{
+    struct buf buf;
+    va_list args;
+
+    buf_init(&buf, 0);
+    va_start(args, format);
+    term_vformat(&buf, format, args);
+    va_end(args);
+    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    return world_got(world);
+}
+
 void world_exit(struct world *world, struct pid pid, const char *reason)
 {
     struct buf buf;

@@ -48,6 +48,13 @@ void world_cast(struct world *world, const char *name, const char *request);
 void world_cast_pid(struct world *world, struct pid pid, const char *request);
 void world_send_pid(struct world *world, struct pid pid, const char *message);
 
+/* Calls and messages with a format of term/build.h: the reply, or what it got.
+ */
+const char *world_callf(struct world *world, struct pid pid, const char *format,
+                        ...);
+const char *world_sendf(struct world *world, struct pid pid, const char *format,
+                        ...);
+
 /* An exit signal, and a monitor on a pid. */
 void world_exit(struct world *world, struct pid pid, const char *reason);
 void world_monitor(struct world *world, struct pid pid);

@@ -76,6 +76,19 @@ static void its_ref_is_its_name(void **state)
                            "{{ref,svc,svc},n1@here,<"));
 }
 
+static void an_envelope_for_another_ref_is_not_its_own(void **state)
+{
+    static const char envelope[] =
+        "{msg_envelope, nil, call, {ref, svc, other}, nil, {s, x, nil, nil}}";
+
+    (void)state;
+    assert_string_equal(world_call(&world, "svc", envelope),
+                        "{nz_ap_forward,nil}");
+    script_log();
+    world_cast(&world, "svc", envelope);
+    assert_string_equal(script_log(), "");
+}
+
 static void messages_to_the_name_wait_for_a_restart(void **state)
 {
     struct pid old = pid();
@@ -144,6 +157,7 @@ int main(void)
         TEST(it_runs_from_the_start_under_its_name),
         TEST(supervisor_calls_are_calls_like_others),
         TEST(its_ref_is_its_name),
+        TEST(an_envelope_for_another_ref_is_not_its_own),
         TEST(messages_to_the_name_wait_for_a_restart),
         TEST(callers_watch_the_worker_itself),
         TEST(it_comes_back_with_its_segment_and_its_pool),

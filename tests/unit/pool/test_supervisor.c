@@ -157,29 +157,27 @@ static void start_child_waits_for_a_restart(void **state)
     assert_non_null(strstr(world_got(&world), "{ok,<n1@here."));
 }
 
+static const char *terminate_child(uint32_t face, struct pid pid)
+{
+    return world_callf(&world, face_pid(face), "{terminate_child, ~p}", pid);
+}
+
 static void terminate_child_ends_it_for_good(void **state)
 {
     struct pid pid;
-    struct signal request = {.kind = SIGNAL_MESSAGE};
-    struct buf buf;
 
     (void)state;
     start(0, "1");
     pid = world_pid(&world, 1);
     world_monitor(&world, pid);
-    buf_init(&buf, 0);
-    term_format(&buf, "{'$gen_call', {~p, tag}, {terminate_child, ~p}}",
-                world.caller, pid);
-    request.term = term_at(buf_data(&buf), buf_size(&buf));
-    supervisor_face_message(world_pool(&world)->faces[1], &request);
-    assert_non_null(strstr(world_got(&world), "{tag,{error,not_found}}"));
-    supervisor_face_message(world_pool(&world)->faces[0], &request);
-    assert_non_null(strstr(world_got(&world), "{tag,ok}"));
+    assert_string_equal(terminate_child(1, pid), "{error,not_found}");
+    assert_string_equal(terminate_child(0, pid), "down: shutdown\nok");
     world_advance(&world, 0);
     assert_null(world_worker(&world, 1));
-    supervisor_face_message(world_pool(&world)->faces[0], &request);
-    assert_non_null(strstr(world_got(&world), "{tag,{error,not_found}}"));
-    buf_fini(&buf);
+    assert_string_equal(terminate_child(0, pid), "{error,not_found}");
+    assert_string_equal(terminate_child(0, face_pid(1)), "{error,not_found}");
+    assert_string_equal(face_call(0, "{terminate_child, x}"),
+                        "{error,not_found}");
     assert_string_equal(script_log(), "init(1) terminate(1,shutdown)");
 }
 
@@ -298,17 +296,20 @@ static void a_worker_supervisor_can_be_terminated(void **state)
 
 static void system_messages_get_an_answer(void **state)
 {
-    struct signal message = {.kind = SIGNAL_MESSAGE};
-    struct buf buf;
+    struct pid face = face_pid(0);
 
     (void)state;
-    buf_init(&buf, 0);
-    term_format(&buf, "{system, {~p, tag}, get_state}", world.caller);
-    message.term = term_at(buf_data(&buf), buf_size(&buf));
-    supervisor_face_message(world_pool(&world)->faces[0], &message);
     assert_non_null(
-        strstr(world_got(&world), "{tag,{error,{unsupported,get_state}}}"));
-    buf_fini(&buf);
+        strstr(world_sendf(&world, face, "{system, {~p, tag}, get_state}",
+                           world.caller),
+               "{tag,{error,{unsupported,get_state}}}"));
+    world_monitor(&world, face);
+    assert_non_null(strstr(
+        world_sendf(&world, face, "{system, {~p, tag}, {terminate, shutdown}}",
+                    world.caller),
+        "{tag,ok}\ndown: shutdown"));
+    world_advance(&world, 0);
+    assert_false(pid_equal(face, face_pid(0))); /* it is permanent */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

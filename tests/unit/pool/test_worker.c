@@ -152,6 +152,84 @@ static void what_only_looks_like_a_call_is_a_message(void **state)
                                       "info(1,{system,x,get_state})");
 }
 
+static void sys_terminate_ends_it_and_the_rest_is_unsupported(void **state)
+{
+    (void)state;
+    ask("ping");
+    assert_non_null(
+        strstr(world_sendf(&world, world_pid(&world, 1),
+                           "{system, {~p, tag}, get_state}", world.caller),
+               "{tag,{error,{unsupported,get_state}}}"));
+    script_log();
+    assert_non_null(strstr(world_sendf(&world, world_pid(&world, 1),
+                                       "{system, {~p, tag}, {terminate, "
+                                       "normal}}",
+                                       world.caller),
+                           "{tag,ok}"));
+    assert_string_equal(script_log(), "terminate(1,normal)");
+}
+
+static void a_full_mailbox_is_told_to_callers(void **state)
+{
+    struct cnode_worker *w;
+    uint64_t before;
+
+    (void)state;
+    world_close(&world);
+    world_open(&world, "{'pools': {'P': {'behaviour': 'script', 'worker': "
+                       "{'mailbox_limit': 2}}}}");
+    ask("ping");
+    w = world_worker(&world, 1);
+    w->process.flags |= PROCESS_HELD; /* as if it were busy */
+    before = metric_read(METRIC_mailbox_overflow);
+    assert_string_equal(ask("{reply, 1}"), "");
+    assert_string_equal(call("{reply, 2}"), "");
+    assert_string_equal(ask("{reply, 3}"), "{error,overloaded}");
+    assert_string_equal(call("{reply, 4}"), "{error,overloaded}");
+    world_cast_pid(&world, world_pid(&world, 1), "x");
+    assert_int_equal(metric_read(METRIC_mailbox_overflow), before + 3);
+    scheduler_resume(&world.node.scheduler, &w->process);
+    assert_string_equal(world_got(&world), "1\n2");
+}
+
+/* --- sending */
+
+static void it_sends_to_pids_and_names(void **state)
+{
+    const char *lines;
+
+    (void)state;
+    world_ask(&world, "2", "ping");
+    script_log();
+    lines = world_callf(&world, world_pid(&world, 2), "{send, ~p, hello}",
+                        world.caller);
+    assert_non_null(strstr(lines, "to=<p1@there.5.0> payload={from,2,hello}"));
+    assert_non_null(strstr(lines, "\nok"));
+    lines = world_call_pid(&world, world_pid(&world, 2),
+                           "{cast, {some_name, p1@there}, {a, 1}}");
+    assert_non_null(strstr(lines, "to=some_name payload={'$gen_cast',{a,1}}"));
+}
+
+static void workers_talk_to_each_other(void **state)
+{
+    (void)state;
+    ask("ping");
+    world_ask(&world, "2", "ping");
+    script_log();
+    assert_string_equal(world_callf(&world, world_pid(&world, 1),
+                                    "{send, ~p, hello}", world_pid(&world, 2)),
+                        "ok");
+    assert_non_null(strstr(script_log(), "info(2,{from,1,hello})"));
+}
+
+static void to_nobody_is_no_error(void **state)
+{
+    (void)state;
+    ask("ping");
+    assert_string_equal(call("{send, nobody, x}"), "ok");
+    assert_string_equal(ask("{send, <<\"x\">>, x}"), "{error,{error,badarg}}");
+}
+
 /* --- the calls that every worker answers */
 
 static void defaults_without_callbacks(void **state)
@@ -270,11 +348,14 @@ static void timers_end_with_the_worker(void **state)
 static void a_monitor_reports_the_end_with_its_reason(void **state)
 {
     (void)state;
+    ask("ping");
     world_ask(&world, "2", "ping");
-    assert_string_equal(ask("{watch, 'P'}"), "ok");
-    world_exit(&world, world_pid_of(&world, &world_pool(&world)->process),
-               "kill");
-    script_log(); /* all workers of the pool end with it, also this one */
+    assert_string_equal(world_callf(&world, world_pid(&world, 1), "{watch, ~p}",
+                                    world_pid(&world, 2)),
+                        "ok");
+    script_log();
+    world_exit(&world, world_pid(&world, 2), "boom");
+    assert_string_equal(script_log(), "terminate(2,boom) down(1,boom)");
 }
 
 static void a_monitor_on_nobody_gives_noproc(void **state)
@@ -378,6 +459,11 @@ int main(void)
         TEST(it_knows_itself_and_its_context),
         TEST(ids_may_be_any_term),
         TEST(what_only_looks_like_a_call_is_a_message),
+        TEST(sys_terminate_ends_it_and_the_rest_is_unsupported),
+        TEST(a_full_mailbox_is_told_to_callers),
+        TEST(it_sends_to_pids_and_names),
+        TEST(workers_talk_to_each_other),
+        TEST(to_nobody_is_no_error),
         TEST(defaults_without_callbacks),
         TEST(fetch_state_is_advanced_pools_struct),
         TEST(fetch_process_names_ref_node_and_pid),
