@@ -52,7 +52,7 @@ struct client {
     struct conn *conn; /* from DIALLING until it is closed */
 
     struct pid self;
-    struct ref monitor, tag;
+    struct ref monitor; /* also the tag of the call, as in gen:call */
 };
 
 /* In the order of time. */
@@ -125,9 +125,9 @@ static uint64_t random_u64(void)
 }
 
 /* A name of the target's style, long or short: a BEAM does not talk to nodes of
- * the other one. Nobody dials it, so the host need not be true. It is one of few,
- * as every node name a BEAM ever met stays in its atom table, and by the process
- * id another one for each that runs at the same time. */
+ * the other one. Nobody dials it, so the host need not be true. It is one of
+ * few, as every node name a BEAM ever met stays in its atom table, and by the
+ * process id another one for each that runs at the same time. */
 static void client_name(struct client *client)
 {
     const char *host = strchr(client->request->node, '@');
@@ -135,8 +135,8 @@ static void client_name(struct client *client)
     uint32_t creation = (uint32_t)random_u64() | 1;
     atom_t node;
 
-    (void)snprintf(client->name, sizeof(client->name),
-                   "cnode-call-%04x@%s", (unsigned)getpid() & 0xffff,
+    (void)snprintf(client->name, sizeof(client->name), "cnode-call-%04x@%s",
+                   (unsigned)getpid() & 0xffff,
                    is_long ? "127.0.0.1" : "localhost");
     node = atom_intern(client->name, strlen(client->name));
     client->config = (struct conn_config){
@@ -149,8 +149,6 @@ static void client_name(struct client *client)
     client->self = (struct pid){.node = node, .id = 1, .creation = creation};
     client->monitor = (struct ref){
         .node = node, .creation = creation, .len = 3, .words = {1}};
-    client->tag = client->monitor;
-    client->tag.words[0] = 2;
 }
 
 static void on_address(void *owner, int rc, const struct sockaddr *address)
@@ -200,7 +198,7 @@ static void on_up(void *owner, struct conn *conn)
     buf_init(&message, 0);
     term_put_tuple(&message, 3);
     term_put_atom(&message, A_gen_call);
-    term_format(&message, "{~p, ~r}", client->self, &client->tag);
+    term_format(&message, "{~p, ~r}", client->self, &client->monitor);
     client->request->put(client->request->owner, &message, client->self);
     payload = (struct payload){.bytes = buf_data(&message),
                                .size = buf_size(&message)};
@@ -236,7 +234,7 @@ static void on_signal(void *owner, struct conn *conn,
     }
     if (control->kind == CONTROL_SEND &&
         term_match(control->payload, "{~r, ~t}", &ref, &answer) &&
-        ref_equal(&ref, &client->tag)) {
+        ref_equal(&ref, &client->monitor)) {
         keep(client, answer);
         client_leave(client, CLIENT_REPLY, 0);
     } else if (control->kind == CONTROL_MONITOR_EXIT &&

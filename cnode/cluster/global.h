@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The smallest correct part in OTP's `global`: one cast that tells a new peer we
- * are in sync, so that global:sync/0 there returns. We stay out of its locks,
- * names and partition rule (ARCHITECTURE.md, "global").
+ * The smallest correct part in OTP's `global`: one cast that tells a new peer
+ * we are in sync, so that global:sync/0 there returns. We stay out of its
+ * locks, names and partition rule (ARCHITECTURE.md, "global").
  */
 #ifndef CNODE_CLUSTER_GLOBAL_H
 #define CNODE_CLUSTER_GLOBAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The registered process net_kernel. net_adm:ping/1 calls it with {is_auth, Node}
- * and disconnects a node that does not answer `yes` (erts net_adm.erl).
+ * The registered process net_kernel. net_adm:ping/1 calls it with {is_auth,
+ * Node} and disconnects a node that does not answer `yes` (erts net_adm.erl).
  */
 #ifndef CNODE_CLUSTER_NET_KERNEL_H
 #define CNODE_CLUSTER_NET_KERNEL_H

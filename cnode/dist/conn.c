@@ -28,7 +28,7 @@
 #include "dist/read_buffer.h"
 
 enum {
-    PACE_FRAMES = 4,       /* fewer in one read are no burst */
+    PACE_FRAMES = 4, /* fewer in one read are no burst */
     PACE_FRAME_NS = 600,
     PACE_MOST_NS = 100000,
 };

@@ -59,8 +59,7 @@ void attempt_accept(struct peers *peers, uv_stream_t *server)
     struct attempt *attempt;
 
     if (peers->node->creation == 0 || peers->node->is_leaving ||
-        peers->is_closing ||
-        peers->attempt_count >= limits.connections ||
+        peers->is_closing || peers->attempt_count >= limits.connections ||
         peers->greeting_count >= limits.handshakes) {
         listener_refuse(loop, server);
         return;

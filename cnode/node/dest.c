@@ -40,7 +40,7 @@ int dest_parse(struct cnode_term term, atom_t self, struct dest *dest)
     case CNODE_TYPE_PID:
         dest->kind = DEST_PID;
         rc = node_of(term, &dest->node);
-        return rc != 0 ? rc
+        return rc != 0                          ? rc
                : term_get_pid(term, &dest->pid) ? 0
                                                 : CNODE_EINVALID;
     case CNODE_TYPE_REF:

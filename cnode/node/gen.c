@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See gen.h. A reply is {Tag, Reply}; it goes to the alias in the tag if there is
- * one (late replies then vanish at the caller), else to the pid of From.
+ * See gen.h. A reply is {Tag, Reply}; it goes to the alias in the tag if there
+ * is one (late replies then vanish at the caller), else to the pid of From.
  */
 #include "node/gen.h"
 

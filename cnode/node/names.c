@@ -26,8 +26,7 @@ void names_fini(struct names *names)
 {
     struct name *name;
 
-    MAP_EACH(name, &names->by_atom)
-    {
+    MAP_EACH(name, &names->by_atom) {
         mem_free(name);
     }
     map_fini(&names->by_atom);
@@ -133,8 +132,7 @@ atom_t names_of(const struct names *names, const struct process *process)
     if ((process->flags & PROCESS_NAMED) == 0) {
         return ATOM_NONE;
     }
-    MAP_EACH(name, &names->by_atom)
-    {
+    MAP_EACH(name, &names->by_atom) {
         if (name->process == process) {
             return name->atom;
         }

@@ -27,8 +27,7 @@ void names_fini(struct names *names);
 MUST_USE int names_register(struct names *names, atom_t atom,
                             struct process *process);
 /* Messages to `atom` go through `router` from now on; NULL ends that. */
-void names_set_router(struct names *names, atom_t atom,
-                      struct process *router);
+void names_set_router(struct names *names, atom_t atom, struct process *router);
 /* The process that has the name, or NULL. */
 struct process *names_whereis(const struct names *names, atom_t atom);
 /* Who gets a message sent to the name, or NULL. */

@@ -77,8 +77,8 @@ struct node {
 
     node_forward_fn forward;
     void *forward_owner;
-    struct timer start;         /* clients: `ready` comes a turn later */
-    bool is_registered;         /* `ready` has run */
+    struct timer start; /* clients: `ready` comes a turn later */
+    bool is_registered; /* `ready` has run */
     bool is_leaving, is_closing, is_closed; /* `closed` has run */
 };
 

@@ -13,26 +13,32 @@
 #include "term/build.h"
 
 struct default_call {
-    atom_t name;
     /* The whole call was `name`, or {name, argument}. */
     int (*handle)(struct run *run, struct cnode_term argument);
+    atom_t name;
     bool takes_argument;
 };
 
 static int on_ping(struct run *run, struct cnode_term argument);
-static int on_fetch(struct run *run, struct cnode_term argument);
+static int on_fetch(struct run *run, struct cnode_term what);
 static int on_hibernate(struct run *run, struct cnode_term argument);
 static int on_persist(struct run *run, struct cnode_term argument);
 static int on_reload(struct run *run, struct cnode_term argument);
 static int on_kill(struct run *run, struct cnode_term argument);
 static int on_crash(struct run *run, struct cnode_term argument);
 
+/* clang-format off */
 static const struct default_call calls[] = {
-    {A_ping, on_ping, false},           {A_fetch, on_fetch, true},
-    {A_hibernate, on_hibernate, false}, {A_persist_x, on_persist, false},
-    {A_reload_x, on_reload, false},     {A_reload_x, on_reload, true},
-    {A_kill_x, on_kill, false},         {A_crash_x, on_crash, false},
+    {on_ping,      A_ping,      false},
+    {on_fetch,     A_fetch,     true},
+    {on_hibernate, A_hibernate, false},
+    {on_persist,   A_persist_x, false},
+    {on_reload,    A_reload_x,  false},
+    {on_reload,    A_reload_x,  true},
+    {on_kill,      A_kill_x,    false},
+    {on_crash,     A_crash_x,   false},
 };
+/* clang-format on */
 
 int defaults_call(struct run *run, struct cnode_term call)
 {

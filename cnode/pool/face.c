@@ -57,6 +57,12 @@ void face_close(struct face *face, struct cnode_term reason)
     }
 }
 
+void face_remove(struct face *face)
+{
+    face_close(face, atom_term(A_shutdown));
+    face->state = FACE_REMOVED;
+}
+
 void face_free(struct face *face)
 {
     face_close(face, atom_term(A_shutdown));

@@ -28,5 +28,7 @@ void face_free(struct face *face); /* ends it first */
 MUST_USE int face_open(struct face *face);
 /* At the top level; nothing happens when it has no pid. */
 void face_close(struct face *face, struct cnode_term reason);
+/* It ends for good. Its workers live on; no face lists them any more. */
+void face_remove(struct face *face);
 
 #endif

@@ -33,9 +33,8 @@ static void add(struct behaviours *behaviours,
     *plugin = (struct plugin){.behaviour = *behaviour, .library = library};
     if (behaviours->count == behaviours->cap) {
         behaviours->cap = behaviours->cap == 0 ? 8 : behaviours->cap * 2;
-        behaviours->plugins =
-            mem_realloc(behaviours->plugins,
-                        behaviours->cap * sizeof(*behaviours->plugins));
+        behaviours->plugins = mem_realloc(
+            behaviours->plugins, behaviours->cap * sizeof(struct plugin *));
     }
     behaviours->plugins[behaviours->count++] = plugin;
 }
@@ -142,6 +141,7 @@ int behaviours_load(struct behaviours *behaviours, const char *path,
     int rc;
 
     if (library == NULL) {
+        /* one thread loads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         buf_printf(why, "%s", dlerror());
         return CNODE_PLUGIN;
     }

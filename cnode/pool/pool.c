@@ -168,18 +168,11 @@ int pool_add_face(struct pool *pool, struct face **out)
     if (pool->face_count == pool->face_cap) {
         pool->face_cap = pool->face_cap == 0 ? 4 : pool->face_cap * 2;
         pool->faces =
-            mem_realloc(pool->faces, pool->face_cap * sizeof(*pool->faces));
+            mem_realloc(pool->faces, pool->face_cap * sizeof(struct face *));
     }
     pool->faces[pool->face_count++] = face;
     *out = face;
     return 0;
-}
-
-void pool_remove_face(struct pool *pool, struct face *face)
-{
-    (void)pool;
-    face_close(face, atom_term(A_shutdown));
-    face->state = FACE_REMOVED;
 }
 
 uint16_t pool_choose_face(const struct pool *pool)

@@ -81,9 +81,6 @@ uint16_t pool_choose_face(const struct pool *pool);
 
 /* Adds a face. 0; CNODE_LIMIT. */
 MUST_USE int pool_add_face(struct pool *pool, struct face **face);
-/* The face ends for good; its workers count for none. */
-void pool_remove_face(struct pool *pool, struct face *face);
-
 /* Sends a message by ref to the pool once more, behind what is on its way. */
 void pool_send_again(struct pool *pool, const struct signal *signal);
 

@@ -55,7 +55,7 @@ static const struct config_key worker_keys[] = {
      .doc = "most workers on this node; a start above gets {error, "
             "max_children}"},
     {KEY_AS("idle_timeout", WORKER, idle_ns), .type = CONFIG_DURATION,
-     .least = 100 * MS, .most = 8760 * 60 * MIN, .or_null = true,
+     .least = 100 * MS, .most = MIN * 60 * 8760, .or_null = true,
      .doc = "a worker without a message for that long is stopped and started "
             "again by its next message; null never"},
     {KEY(WORKER, spawn), .type = CONFIG_ENUM, .choices = spawns,

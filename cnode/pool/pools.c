@@ -29,7 +29,7 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
 {
     int rc = 0;
 
-    pools->pools = mem_zalloc((settings->count + 1) * sizeof(*pools->pools));
+    pools->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
     for (size_t i = 0; i < settings->count && rc == 0; i++) {
         struct pool *pool = pool_new(pools, &settings->pools[i]);
 
@@ -91,20 +91,14 @@ static bool forward(void *owner, const struct signal *signal)
 
 /* --- the end */
 
-static void check_stopped(struct pools *pools)
+static bool all_are_down(const struct pools *pools)
 {
-    void (*on_stopped)(void *owner) = pools->on_stopped;
-
     for (size_t i = 0; i < pools->count; i++) {
         if (pools->pools[i]->state != POOL_DOWN) {
-            return;
+            return false;
         }
     }
-    if (on_stopped != NULL) {
-        pools->on_stopped = NULL;
-        loop_timer_stop(node_loop(pools->node), &pools->deadline);
-        on_stopped(pools->owner);
-    }
+    return true;
 }
 
 void pools_stop(struct pools *pools, uint64_t timeout_ms,
@@ -117,13 +111,14 @@ void pools_stop(struct pools *pools, uint64_t timeout_ms,
         pool_stop(pools->pools[i], atom_term(A_shutdown), false);
     }
     loop_timer_start(node_loop(pools->node), &pools->deadline,
-                     pools->count == 0 ? 0 : timeout_ms);
+                     all_are_down(pools) ? 0 : timeout_ms);
 }
 
 void pools_on_closed(struct pools *pools)
 {
-    if (pools->is_stopping) {
-        check_stopped(pools);
+    if (pools->is_stopping && all_are_down(pools)) {
+        loop_timer_stop(node_loop(pools->node), &pools->deadline);
+        on_deadline(&pools->deadline);
     }
 }
 

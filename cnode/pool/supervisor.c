@@ -382,7 +382,7 @@ static void terminate_face(struct pool *pool, const struct gen_from *from,
     struct face *face = face_by_id(pool, id);
 
     if (face != NULL) {
-        pool_remove_face(pool, face);
+        face_remove(face);
     }
     (void)gen_reply(pool->node, &pool->process, from,
                     face != NULL ? "ok" : "{error, not_found}");

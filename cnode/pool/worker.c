@@ -43,8 +43,7 @@ void worker_move(struct cnode_worker *w, enum worker_status to)
 
 struct pool *worker_pool(const struct cnode_worker *w)
 {
-    return CONTAINER_OF((struct process_class *)(uintptr_t)w->process.class,
-                        struct pool, worker_class);
+    return CONTAINER_OF(w->process.class, struct pool, worker_class);
 }
 
 struct segment *worker_segment(const struct cnode_worker *w)

@@ -4,9 +4,9 @@
  * a supervisor, a service); what it does is in its class.
  *
  * Pid layout: `id` is the slot in its scheduler's table; `serial` is the
- * generation of that slot (upper 26 bits) and the number of the scheduler (lower
- * 6 bits). So routing a pid is arithmetic, and a pid of a process that ended is
- * told from its successor's in the same slot.
+ * generation of that slot (upper 26 bits) and the number of the scheduler
+ * (lower 6 bits). So routing a pid is arithmetic, and a pid of a process that
+ * ended is told from its successor's in the same slot.
  */
 #ifndef CNODE_RUNTIME_PROCESS_H
 #define CNODE_RUNTIME_PROCESS_H

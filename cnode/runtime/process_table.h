@@ -20,11 +20,11 @@ struct process_table {
 void process_table_init(struct process_table *table, uint32_t scheduler);
 void process_table_fini(struct process_table *table);
 
-/* Gives the process a slot and a serial. 0, or CNODE_LIMIT (limits.processes). */
+/* Gives the process a slot and a serial. 0, or CNODE_LIMIT (limits.processes).
+ */
 MUST_USE int process_table_add(struct process_table *table,
                                struct process *process);
-void process_table_remove(struct process_table *table,
-                          struct process *process);
+void process_table_remove(struct process_table *table, struct process *process);
 
 /* The process with exactly that slot and serial, or NULL. */
 static inline struct process *

@@ -215,8 +215,7 @@ int scheduler_post(struct scheduler *scheduler, struct signal *signal)
         SCHEDULER_DOOR_LIMIT) {
         return CNODE_OVERLOADED;
     }
-    atomic_fetch_add_explicit(&scheduler->door_count, 1,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&scheduler->door_count, 1, memory_order_relaxed);
     head = atomic_load_explicit(&scheduler->door, memory_order_relaxed);
     do {
         signal->next = head;
@@ -225,7 +224,8 @@ int scheduler_post(struct scheduler *scheduler, struct signal *signal)
         &scheduler->door, &head, signal, memory_order_release,
         memory_order_relaxed));
     if (head == NULL) {
-        loop_wake(&scheduler->loop); /* the first one wakes; others ride along */
+        loop_wake(
+            &scheduler->loop); /* the first one wakes; others ride along */
     }
     return 0;
 }
@@ -240,8 +240,8 @@ static void door_open(struct scheduler *scheduler)
         return;
     }
     /* acquire: pairs with the release in scheduler_post. */
-    newest = atomic_exchange_explicit(&scheduler->door, NULL,
-                                      memory_order_acquire);
+    newest =
+        atomic_exchange_explicit(&scheduler->door, NULL, memory_order_acquire);
     while (newest != NULL) {
         struct signal *next = newest->next;
 

@@ -3,10 +3,11 @@
  * One thread, one loop, and the processes that live there. Schedulers share
  * nothing; they meet at one door, scheduler_post().
  *
- * Delivery: a signal that comes off a channel at the top level of a turn, for an
- * idle process of this scheduler, runs at once on the bytes of the read buffer.
- * Everything a callback causes is copied and queued, and acted on when it has
- * returned, in order: no recursion, order between two processes never broken.
+ * Delivery: a signal that comes off a channel at the top level of a turn, for
+ * an idle process of this scheduler, runs at once on the bytes of the read
+ * buffer. Everything a callback causes is copied and queued, and acted on when
+ * it has returned, in order: no recursion, order between two processes never
+ * broken.
  */
 #ifndef CNODE_RUNTIME_SCHEDULER_H
 #define CNODE_RUNTIME_SCHEDULER_H
@@ -17,7 +18,7 @@
 #include "runtime/watchdog.h"
 
 enum {
-    SCHEDULER_TURN_BUDGET = 4000, /* messages of the queues in one turn */
+    SCHEDULER_TURN_BUDGET = 4000,   /* messages of the queues in one turn */
     SCHEDULER_PROCESS_BUDGET = 200, /* messages of one process in a row */
     SCHEDULER_DOOR_LIMIT = 1000000, /* signals waiting at the door */
 };
@@ -40,8 +41,8 @@ struct scheduler {
     uint32_t index;
     struct process_table table;
     struct run_queue run_queue;
-    struct mailbox outbox;   /* what callbacks sent to local processes */
-    bool dispatching;        /* a signal is being acted on */
+    struct mailbox outbox; /* what callbacks sent to local processes */
+    bool dispatching;      /* a signal is being acted on */
     struct watch watch;
     const struct scheduler_events *events;
     void *owner;
@@ -52,8 +53,7 @@ struct scheduler {
 };
 
 MUST_USE int scheduler_init(struct scheduler *scheduler, uint32_t index,
-                            const struct scheduler_events *events,
-                            void *owner);
+                            const struct scheduler_events *events, void *owner);
 void scheduler_fini(struct scheduler *scheduler);
 
 /* Runs turns until scheduler_stop(). */
@@ -61,8 +61,7 @@ void scheduler_run(struct scheduler *scheduler);
 void scheduler_stop(struct scheduler *scheduler); /* owner thread */
 
 /* Gives the process a pid of this scheduler. CNODE_LIMIT. */
-MUST_USE int scheduler_add(struct scheduler *scheduler,
-                           struct process *process,
+MUST_USE int scheduler_add(struct scheduler *scheduler, struct process *process,
                            const struct process_class *class);
 /* Takes it out: no signal reaches it any more, waiting messages are counted as
  * dead letters. The memory stays the caller's. */
@@ -76,24 +75,23 @@ static inline struct process *scheduler_find(const struct scheduler *scheduler,
 
 /* A signal for a process of this scheduler, from its own thread: copied and
  * queued, acted on in this turn or the next. 0 or CNODE_NOMEM. */
-int scheduler_deliver(struct scheduler *scheduler,
-                      const struct signal *signal);
+int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal);
 
 /* The same from the top level of a turn (a channel hands up what it read): acts
  * at once on the caller's bytes when nothing older waits. */
 void scheduler_dispatch(struct scheduler *scheduler,
                         const struct signal *signal);
 
-/* For events->signal only, as its last step: the signal turns out to be a message
- * ('EXIT', 'DOWN'), which takes its place in the order. It keeps its kind: a full
- * mailbox takes what is no SIGNAL_MESSAGE all the same. */
+/* For events->signal only, as its last step: the signal turns out to be a
+ * message
+ * ('EXIT', 'DOWN'), which takes its place in the order. It keeps its kind: a
+ * full mailbox takes what is no SIGNAL_MESSAGE all the same. */
 void scheduler_become_message(struct scheduler *scheduler,
                               const struct signal *message);
 
 /* Takes a heap signal; any thread. 0, or CNODE_OVERLOADED (the caller keeps the
  * signal). */
-MUST_USE int scheduler_post(struct scheduler *scheduler,
-                            struct signal *signal);
+MUST_USE int scheduler_post(struct scheduler *scheduler, struct signal *signal);
 
 /* PROCESS_HELD off: its messages run in order from the next turn on. */
 void scheduler_resume(struct scheduler *scheduler, struct process *process);

@@ -11,15 +11,15 @@
 #include "term/view.h"
 
 enum signal_kind {
-    SIGNAL_MESSAGE,   /* term: the message */
-    SIGNAL_EXIT,      /* a linked process ended; term: reason; id: of one link */
-    SIGNAL_EXIT2,     /* exit/2; term: reason */
-    SIGNAL_LINK, /* id: from another node, the number of its connection */
-    SIGNAL_UNLINK,    /* id; 0: the old kind that wants no acknowledgement */
+    SIGNAL_MESSAGE, /* term: the message */
+    SIGNAL_EXIT,    /* a linked process ended; term: reason; id: of one link */
+    SIGNAL_EXIT2,   /* exit/2; term: reason */
+    SIGNAL_LINK,    /* id: from another node, the number of its connection */
+    SIGNAL_UNLINK,  /* id; 0: the old kind that wants no acknowledgement */
     SIGNAL_UNLINK_ACK, /* id */
-    SIGNAL_MONITOR,   /* ref; name: monitored by that name; id: as of LINK */
-    SIGNAL_DEMONITOR, /* ref */
-    SIGNAL_DOWN,      /* ref; term: reason */
+    SIGNAL_MONITOR,    /* ref; name: monitored by that name; id: as of LINK */
+    SIGNAL_DEMONITOR,  /* ref */
+    SIGNAL_DOWN,       /* ref; term: reason */
 };
 
 struct signal {

@@ -53,9 +53,8 @@ static void report_to_log(const char *what, uint32_t slot, uint32_t serial,
                   F_UINT("id", slot), F_UINT("serial", serial),
                   F_UINT("ms", ms));
     } else {
-        LOG_WARN("callback_slow", F_STR("behaviour", what),
-                 F_UINT("id", slot), F_UINT("serial", serial),
-                 F_UINT("ms", ms));
+        LOG_WARN("callback_slow", F_STR("behaviour", what), F_UINT("id", slot),
+                 F_UINT("serial", serial), F_UINT("ms", ms));
     }
 }
 
@@ -77,16 +76,16 @@ static void look(struct watchdog *dog, unsigned i, uint64_t now)
     }
     ran_ns = now - sight->since_ns;
     fatal = dog->limit_ns != 0 && ran_ns >= dog->limit_ns;
-    if (!fatal && (sight->reported || dog->budget_ns == 0 ||
-                   ran_ns < dog->budget_ns)) {
+    if (!fatal &&
+        (sight->reported || dog->budget_ns == 0 || ran_ns < dog->budget_ns)) {
         return;
     }
     what = atomic_load_explicit(&watch->what, memory_order_relaxed);
     pid = atomic_load_explicit(&watch->pid, memory_order_relaxed);
     sight->reported = true;
     METRIC_INC(callbacks_slow);
-    dog->report(what != NULL ? what : "?", (uint32_t)(pid >> 32),
-                (uint32_t)pid, ran_ns / 1000000, fatal);
+    dog->report(what != NULL ? what : "?", (uint32_t)(pid >> 32), (uint32_t)pid,
+                ran_ns / 1000000, fatal);
     if (fatal) {
         abort();
     }

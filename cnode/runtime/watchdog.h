@@ -18,7 +18,7 @@
 
 /* One per scheduler; written by it, read by the watchdog. */
 struct watch {
-    _Atomic uint64_t runs; /* odd: a callback is running */
+    _Atomic uint64_t runs;      /* odd: a callback is running */
     _Atomic(const char *) what; /* lives for ever */
     _Atomic uint64_t pid;       /* slot << 32 | serial */
 };
@@ -27,8 +27,7 @@ struct watch {
 static inline void watch_begin(struct watch *watch, const char *what,
                                uint32_t slot, uint32_t serial)
 {
-    uint64_t runs =
-        atomic_load_explicit(&watch->runs, memory_order_relaxed);
+    uint64_t runs = atomic_load_explicit(&watch->runs, memory_order_relaxed);
     atomic_store_explicit(&watch->what, what, memory_order_relaxed);
     atomic_store_explicit(&watch->pid, (uint64_t)slot << 32 | serial,
                           memory_order_relaxed);
@@ -37,15 +36,15 @@ static inline void watch_begin(struct watch *watch, const char *what,
 
 static inline void watch_end(struct watch *watch)
 {
-    uint64_t runs =
-        atomic_load_explicit(&watch->runs, memory_order_relaxed);
+    uint64_t runs = atomic_load_explicit(&watch->runs, memory_order_relaxed);
     atomic_store_explicit(&watch->runs, runs + 1, memory_order_relaxed);
 }
 
 struct watchdog;
 
 /* `report` runs on the watchdog's thread: fatal is true over the limit, and the
- * process aborts when it returns. 0 ns turns either off. NULL `report`: logs. */
+ * process aborts when it returns. 0 ns turns either off. NULL `report`: logs.
+ */
 typedef void (*watchdog_fn)(const char *what, uint32_t slot, uint32_t serial,
                             uint64_t ms, bool fatal);
 MUST_USE int watchdog_start(struct watchdog **watchdog,

@@ -118,7 +118,14 @@ atom_t term_atom(struct cnode_term term)
 
 bool term_is_atom(struct cnode_term term, atom_t atom)
 {
-    return atom != ATOM_NONE && term_atom(term) == atom;
+    const char *text = atom_text(atom);
+    size_t len = atom_len(atom);
+
+    if (term_tag(term) == TAG_ATOM8) {
+        return term.at[1] == len && memcmp(term.at + 2, text, len) == 0 &&
+               atom != ATOM_NONE;
+    }
+    return atom != ATOM_NONE && term_has_text(term, text, len);
 }
 
 bool cnode_get_bool(struct cnode_term term, bool *value)

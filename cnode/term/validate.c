@@ -127,6 +127,12 @@ static size_t walk_common(struct span s, uint32_t max_depth)
         case TAG_INT8:
             size = 2;
             break;
+        case TAG_INT32:
+            size = 5;
+            break;
+        case TAG_BIG8:
+            size = 3 + (size_t)s.at[1];
+            break;
         case TAG_ATOM8:
             size = common_atom(s);
             break;
@@ -137,10 +143,11 @@ static size_t walk_common(struct span s, uint32_t max_depth)
             }
             break;
         case TAG_LIST:
-            if (++containers <= max_depth && s.len >= 5 &&
-                get_u32(s.at + 1) > 0) {
-                size = 5;
-                pending += (uint64_t)get_u32(s.at + 1) + 1;
+        case TAG_MAP:
+            if (++containers <= max_depth && s.len >= 5) {
+                uint64_t n = get_u32(s.at + 1);
+                size = n == 0 && *s.at == TAG_LIST ? 0 : 5;
+                pending += *s.at == TAG_LIST ? n + 1 : 2 * n;
             }
             break;
         case TAG_PID:

@@ -55,9 +55,10 @@ struct cnode_behaviour {
     const char *name;
     size_t state_size; /* bytes of state inline in each worker */
 
-    /* The worker starts: `id` is the Id of its ref, `args` what the starter gave
-     * ([] when it starts by its first message). An error: it does not start, the
-     * starter gets {error, Reason}. */
+    /* The worker starts: `id` is the Id of its ref, `args` what the starter
+     * gave
+     * ([] when it starts by its first message). An error: it does not start,
+     * the starter gets {error, Reason}. */
     int (*init)(struct cnode_worker *w, void *state, struct cnode_term id,
                 struct cnode_term args);
     /* Once, before its first message. */
@@ -74,9 +75,9 @@ struct cnode_behaviour {
      * Reason}. Unhandled ones are dropped. */
     int (*handle_info)(struct cnode_worker *w, void *state,
                        struct cnode_term message);
-    /* The worker ends, for whatever reason, also by an error of another callback
-     * or killed (reason killed): free what the state holds. Only not after init
-     * failed. */
+    /* The worker ends, for whatever reason, also by an error of another
+     * callback or killed (reason killed): free what the state holds. Only not
+     * after init failed. */
     void (*terminate)(struct cnode_worker *w, void *state,
                       struct cnode_term reason);
     /* The calls every worker answers; without a callback the default does:
@@ -101,14 +102,18 @@ struct cnode_behaviour {
 #define CNODE_BEHAVIOUR(id, ...)                                               \
     extern const struct cnode_behaviour cnode_builtin_##id;                    \
     const struct cnode_behaviour cnode_builtin_##id = {                        \
-        .abi = CNODE_ABI, .size = sizeof(struct cnode_behaviour),              \
-        .name = #id, __VA_ARGS__}
+        .abi = CNODE_ABI,                                                      \
+        .size = sizeof(struct cnode_behaviour),                                \
+        .name = #id,                                                           \
+        __VA_ARGS__}
 #else
 #define CNODE_BEHAVIOUR(id, ...)                                               \
     CNODE_API const struct cnode_behaviour cnode_behaviour;                    \
     const struct cnode_behaviour cnode_behaviour = {                           \
-        .abi = CNODE_ABI, .size = sizeof(struct cnode_behaviour),              \
-        .name = #id, __VA_ARGS__}
+        .abi = CNODE_ABI,                                                      \
+        .size = sizeof(struct cnode_behaviour),                                \
+        .name = #id,                                                           \
+        __VA_ARGS__}
 #endif
 
 /* --- answering */
@@ -118,8 +123,8 @@ struct cnode_behaviour {
 CNODE_API int cnode_reply(struct cnode_worker *w, const char *format, ...);
 
 /* Keeps the caller of the call being handled, to be answered later with
- * cnode_reply_to(). Belongs to the worker: it is freed with it. NULL outside of a
- * call. */
+ * cnode_reply_to(). Belongs to the worker: it is freed with it. NULL outside of
+ * a call. */
 struct cnode_from;
 CNODE_API struct cnode_from *cnode_from_keep(struct cnode_worker *w);
 /* Answers and frees `from`. */
@@ -135,7 +140,8 @@ CNODE_API int cnode_stop(struct cnode_worker *w, const char *reason, ...);
 /* --- who am I. The terms live as long as the callback. */
 CNODE_API struct cnode_term cnode_self(struct cnode_worker *w); /* pid */
 CNODE_API struct cnode_term cnode_id(struct cnode_worker *w);
-CNODE_API struct cnode_term cnode_ref_term(struct cnode_worker *w); /* {ref,M,Id} */
+CNODE_API struct cnode_term
+cnode_ref_term(struct cnode_worker *w); /* {ref,M,Id} */
 CNODE_API const char *cnode_pool_name(struct cnode_worker *w);
 CNODE_API const char *cnode_node_name(struct cnode_worker *w);
 /* The call context of the envelope being handled; the atom undefined for plain

@@ -115,8 +115,8 @@ static void print(struct cnode_term term)
     buf_clear(&text);
     term_print(&text, term, 0);
     /* identifiers have no syntax, so it may fail; it may not misread */
-    (void)term_parse(&again, (const char *)buf_data(&text), buf_size(&text),
-                     false, &where, &what);
+    (void)!term_parse(&again, (const char *)buf_data(&text), buf_size(&text),
+                      false, &where, &what);
     buf_fini(&text);
     buf_fini(&again);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <cmocka.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <cnode/error.h>
@@ -82,8 +82,8 @@ static void on_undelivered(void *owner, struct scheduler *scheduler,
     f->last_reason = reason;
 }
 
-static const struct scheduler_events events = {
-    .signal = on_signal, .undelivered = on_undelivered};
+static const struct scheduler_events events = {.signal = on_signal,
+                                               .undelivered = on_undelivered};
 
 static int setup(void **state)
 {
@@ -113,10 +113,9 @@ static int teardown(void **state)
 static void what_a_callback_sends_waits_until_it_returned(void **state)
 {
     struct fixture *f = *state;
-    struct signal signal = {
-        .kind = SIGNAL_MESSAGE,
-        .to = {.id = f->a.slot, .serial = f->a.serial},
-        .id = 7};
+    struct signal signal = {.kind = SIGNAL_MESSAGE,
+                            .to = {.id = f->a.slot, .serial = f->a.serial},
+                            .id = 7};
 
     f->a_sends_to_b = true;
     scheduler_dispatch(&f->scheduler, &signal);
@@ -130,10 +129,9 @@ static void what_a_callback_sends_waits_until_it_returned(void **state)
 static void an_older_message_goes_before_one_from_a_channel(void **state)
 {
     struct fixture *f = *state;
-    struct signal signal = {
-        .kind = SIGNAL_MESSAGE,
-        .to = {.id = f->a.slot, .serial = f->a.serial},
-        .id = 2};
+    struct signal signal = {.kind = SIGNAL_MESSAGE,
+                            .to = {.id = f->a.slot, .serial = f->a.serial},
+                            .id = 2};
 
     post_to(f, &f->a, 1);
     scheduler_dispatch(&f->scheduler, &signal);
@@ -236,10 +234,9 @@ static void *post_many(void *arg)
     uint64_t base = (uint64_t)(uintptr_t)arg * POSTS;
 
     for (uint64_t i = 0; i < POSTS; i++) {
-        struct signal signal = {
-            .kind = SIGNAL_MESSAGE,
-            .to = {.id = f->b.slot, .serial = f->b.serial},
-            .id = base + i};
+        struct signal signal = {.kind = SIGNAL_MESSAGE,
+                                .to = {.id = f->b.slot, .serial = f->b.serial},
+                                .id = base + i};
 
         while (scheduler_post(&f->scheduler, signal_copy(&signal)) != 0) {
         }
@@ -304,8 +301,8 @@ static void a_slow_callback_is_reported_once_by_name(void **state)
 
     (void)state;
     atomic_store(&reports, 0);
-    assert_int_equal(
-        watchdog_start(&dog, watches, 1, 5000000, 0, on_report), 0);
+    assert_int_equal(watchdog_start(&dog, watches, 1, 5000000, 0, on_report),
+                     0);
     watch_begin(&watch, "sleeper", 1, 2);
     while (atomic_load(&reports) == 0 && uv_hrtime() < end) {
     }
@@ -324,8 +321,8 @@ static void quick_callbacks_are_not_reported(void **state)
 
     (void)state;
     atomic_store(&reports, 0);
-    assert_int_equal(
-        watchdog_start(&dog, watches, 1, 50000000, 0, on_report), 0);
+    assert_int_equal(watchdog_start(&dog, watches, 1, 50000000, 0, on_report),
+                     0);
     while (uv_hrtime() < end) {
         watch_begin(&watch, "quick", 1, 2);
         watch_end(&watch);

@@ -178,16 +178,30 @@ defmodule CNode.SupervisionTest do
       assert Strict.s_call!(:crasher, :increment) == 1
     end
 
-    test "in one pool leave the others alone", %{id: id} do
+    test "of segments end the pool alone; it starts anew", %{id: id, node: node} do
       other = worker(Permanent, id)
+      [{_, before, _, _} | _] = Supervisor.which_children({Strict, node})
+      for _ <- 1..40, do: crash_if_it_runs()
 
-      for _ <- 1..40 do
-        Strict.s_call!(:crasher, :increment)
-        crash(Strict, :crasher)
-      end
+      eventually(fn -> match?({:ok, _}, started(Strict, :crasher)) end)
 
+      [{_, now, _, _} | _] = Supervisor.which_children({Strict, node})
+      assert now != before
       assert worker(Permanent, id) == other
-      assert Strict.s_call!(:crasher, :increment) == 1
+    end
+
+    # While the whole pool restarts nobody has its name.
+    defp crash_if_it_runs do
+      Strict.s_call!(:crasher, :increment)
+      Strict.crash!(:crasher)
+    catch
+      :exit, {_reason, {GenServer, :call, _}} -> :ok
+    end
+
+    defp started(pool, id) do
+      {:ok, pool.s_call!(id, :increment)}
+    catch
+      :exit, {:noproc, {GenServer, :call, _}} -> :noproc
     end
   end
 

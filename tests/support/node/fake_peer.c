@@ -50,6 +50,10 @@ void fake_node_open(struct node *node)
 void fake_node_close(struct node *node)
 {
     fake_node_settle(node);
+    node_close(node);
+    while (!node->is_closed) {
+        loop_turn(node_loop(node), 10);
+    }
     node_fini(node);
 }
 
@@ -62,10 +66,30 @@ void fake_node_settle(struct node *node)
 
 /* --- the peer's end of the wire */
 
+static void check_sender(struct fake_peer *fake, struct cnode_term from)
+{
+    struct pid pid;
+
+    if (term_get_pid(from, &pid)) {
+        CHECK(pid.node == fake->node->name);
+    }
+}
+
+static void check_exit(struct fake_peer *fake, struct cnode_term to)
+{
+    struct pid pid;
+
+    CHECK(term_get_pid(to, &pid) && pid.creation == fake->creation);
+}
+
 static void on_wire_signal(void *owner, const struct control *control)
 {
     struct fake_peer *fake = owner;
 
+    check_sender(fake, control->from);
+    if (control->kind == CONTROL_EXIT) {
+        check_exit(fake, control->to);
+    }
     wire_line(&fake->lines, control);
 }
 
@@ -114,15 +138,21 @@ static void on_close(void *owner, int reason)
 
 void fake_peer_open(struct fake_peer *fake, struct node *node, const char *name)
 {
-    uint64_t flags = dist_flags_offered(false) & ~DIST_ALTACT_SIG;
+    fake_peer_open_as(fake, node, name, 3,
+                      dist_flags_offered(false) & ~DIST_ALTACT_SIG);
+}
+
+void fake_peer_open_as(struct fake_peer *fake, struct node *node,
+                       const char *name, uint32_t creation, uint64_t flags)
+{
     struct peer_link link = {.channel = &fake->channel,
                              .flush = on_flush,
                              .close = on_close,
                              .owner = fake,
                              .flags = flags,
-                             .creation = 3};
+                             .creation = creation};
 
-    *fake = (struct fake_peer){.node = node};
+    *fake = (struct fake_peer){.node = node, .creation = creation};
     buf_init(&fake->lines, 0);
     channel_init(&fake->channel, flags, &events, fake);
     channel_init(&fake->wire, flags, &wire_events, fake);

@@ -10,6 +10,7 @@
 
 /* n1@here, creation 7. Aborts when the machine has no loop to give. */
 void fake_node_open(struct node *node);
+/* Also ends dials that are under way, if the test caused any. */
 void fake_node_close(struct node *node);
 /* Runs the node until it has nothing to do. */
 void fake_node_settle(struct node *node);
@@ -20,13 +21,18 @@ struct fake_peer {
     struct peer *peer;      /* NULL after it went down */
     struct channel channel; /* the node's end */
     struct channel wire;    /* the peer's end */
-    struct buf lines;       /* what it got: one signal a line */
-    int closed;             /* the reason, 0 while up */
+    uint32_t creation;
+    struct buf lines; /* what it got: one signal a line */
+    int closed;       /* the reason, 0 while up */
 };
 
-/* Attached with the flags of OTP 27. */
+/* Attached with the flags of OTP 27, creation 3. What the node sends is
+ * checked: a BEAM drops the connection for an exit to its earlier life and for
+ * what speaks in the name of another node. */
 void fake_peer_open(struct fake_peer *fake, struct node *node,
                     const char *name);
+void fake_peer_open_as(struct fake_peer *fake, struct node *node,
+                       const char *name, uint32_t creation, uint64_t flags);
 void fake_peer_close(struct fake_peer *fake);
 
 /* The node receives a control tuple (Erlang text, with ~p and ~r directives as

@@ -110,6 +110,29 @@ static void limit_counts_unconsumed_bytes_only(void **state)
     buf_fini(&buf);
 }
 
+static void bounded_buffer_takes_its_limit_again_and_again(void **state)
+{
+    uint8_t in = 0, out = 0;
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 1000);
+    for (size_t round = 1; round < 500; round++) {
+        while (buf_size(&buf) < 1000) {
+            buf_put_u8(&buf, in++);
+        }
+        assert_int_equal(buf_error(&buf), 0);
+        assert_true(buf.cap <= 1000);
+        for (size_t i = 0; i < round; i++) {
+            assert_int_equal(buf_data(&buf)[i], out++);
+        }
+        buf_consume(&buf, round);
+    }
+    buf_put(&buf, buf_data(&buf), 500);
+    assert_int_equal(buf_error(&buf), CNODE_TOO_LARGE);
+    buf_fini(&buf);
+}
+
 static void absurd_sizes_are_too_large(void **state)
 {
     struct buf buf;
@@ -192,6 +215,7 @@ int main(void)
         cmocka_unit_test(integers_are_big_endian),
         cmocka_unit_test(limit_holds_to_the_byte_and_error_sticks),
         cmocka_unit_test(limit_counts_unconsumed_bytes_only),
+        cmocka_unit_test(bounded_buffer_takes_its_limit_again_and_again),
         cmocka_unit_test(absurd_sizes_are_too_large),
         cmocka_unit_test(failed_allocation_keeps_the_bytes),
         cmocka_unit_test(reserve_and_commit_append),

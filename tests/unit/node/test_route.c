@@ -1,51 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/metric.h"
-#include "node/gen.h"
 #include "support/node/fake_peer.h"
-#include "term/text.h"
-
-/* A process that writes down what it gets and answers calls with their body. */
-struct recorder {
-    struct process process;
-    struct node *node;
-    struct buf seen;
-    bool ended;
-};
-
-static void on_message(struct process *process, const struct signal *signal)
-{
-    struct recorder *recorder = (struct recorder *)process;
-    struct gen_message message;
-
-    gen_parse(signal->term, &message);
-    if (message.kind == GEN_CALL) {
-        (void)gen_reply(recorder->node, process, &message.from, "{ok, ~t}",
-                        message.body);
-        return;
-    }
-    if (buf_size(&recorder->seen) > 0) {
-        buf_put_u8(&recorder->seen, '\n');
-    }
-    term_print(&recorder->seen, message.body, 0);
-}
-
-static void on_exit_signal(struct process *process, struct cnode_term reason)
-{
-    struct recorder *recorder = (struct recorder *)process;
-
-    recorder->ended = true;
-    node_exit(recorder->node, process, reason);
-}
-
-static const struct process_class recorder_class = {
-    .name = "recorder", .message = on_message, .exit = on_exit_signal};
+#include "support/node/recorder.h"
 
 struct fixture {
     struct node node;
@@ -53,14 +16,6 @@ struct fixture {
     struct recorder a, b;
     struct pid caller; /* a pid of the peer */
 };
-
-static void recorder_open(struct recorder *recorder, struct node *node)
-{
-    recorder->node = node;
-    recorder->ended = false;
-    buf_init(&recorder->seen, 0);
-    assert_int_equal(node_spawn(node, &recorder->process, &recorder_class), 0);
-}
 
 static int setup(void **state)
 {
@@ -71,13 +26,10 @@ static int setup(void **state)
     fake_peer_open(&f.peer, &f.node, "p1@there");
     recorder_open(&f.a, &f.node);
     recorder_open(&f.b, &f.node);
-    assert_int_equal(names_register(&f.node.names, atom_intern("a", 1),
-                                    &f.a.process),
-                     0);
-    f.caller = (struct pid){.node = atom_find("p1@there", 8),
-                            .id = 5,
-                            .serial = 0,
-                            .creation = 3};
+    assert_int_equal(
+        names_register(&f.node.names, atom_intern("a", 1), &f.a.process), 0);
+    f.caller = (struct pid){
+        .node = atom_find("p1@there", 8), .id = 5, .serial = 0, .creation = 3};
     *state = &f;
     return 0;
 }
@@ -88,33 +40,14 @@ static int teardown(void **state)
 
     fake_peer_close(&f->peer);
     fake_node_settle(&f->node);
-    if (!f->a.ended) {
-        node_exit(&f->node, &f->a.process, atom_term(A_normal));
-    }
-    if (!f->b.ended) {
-        node_exit(&f->node, &f->b.process, atom_term(A_normal));
-    }
+    recorder_close(&f->a);
+    recorder_close(&f->b);
     fake_node_settle(&f->node);
     assert_int_equal(f->node.monitors.by_ref.count, 0);
     assert_int_equal(f->node.links.by_pair.count, 0);
     assert_int_equal(f->node.relations_slab.used, 0);
-    buf_fini(&f->a.seen);
-    buf_fini(&f->b.seen);
     fake_node_close(&f->node);
     return 0;
-}
-
-static const char *seen(struct fixture *f, struct recorder *recorder)
-{
-    fake_node_settle(&f->node);
-    buf_put_u8(&recorder->seen, 0);
-    buf_truncate(&recorder->seen, buf_size(&recorder->seen) - 1);
-    return (const char *)buf_data(&recorder->seen);
-}
-
-static struct pid pid_of(struct fixture *f, struct recorder *recorder)
-{
-    return node_pid(&f->node, &recorder->process);
 }
 
 /* --- messages */
@@ -124,8 +57,8 @@ static void a_send_to_a_pid_reaches_it(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, "{hello, 1}", "{22, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
-    assert_string_equal(seen(f, &f->a), "{hello,1}");
+                   recorder_pid(&f->a));
+    assert_string_equal(recorder_seen(&f->a), "{hello,1}");
 }
 
 static void a_send_to_a_name_reaches_it(void **state)
@@ -133,30 +66,29 @@ static void a_send_to_a_name_reaches_it(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, "hi", "{6, ~p, '', a}", f->caller);
-    assert_string_equal(seen(f, &f->a), "hi");
+    assert_string_equal(recorder_seen(&f->a), "hi");
 }
 
 static void a_send_to_an_old_incarnation_is_a_dead_letter(void **state)
 {
     struct fixture *f = *state;
-    struct pid old = pid_of(f, &f->a);
+    struct pid old = recorder_pid(&f->a);
     uint64_t before = metric_read(METRIC_dead_letters);
 
     old.creation--;
     fake_peer_send(&f->peer, "hi", "{22, ~p, ~p}", f->caller, old);
-    assert_string_equal(seen(f, &f->a), "");
+    assert_string_equal(recorder_seen(&f->a), "");
     assert_int_equal(metric_read(METRIC_dead_letters), before + 1);
 }
 
-static void a_call_is_answered_to_its_alias_with_the_tag_as_it_came(void **state)
+static void
+a_call_is_answered_to_its_alias_with_the_tag_as_it_came(void **state)
 {
     struct fixture *f = *state;
-    struct ref ref = {.node = f->caller.node,
-                      .creation = 3,
-                      .len = 3,
-                      .words = {1, 2, 3}};
+    struct ref ref = {
+        .node = f->caller.node, .creation = 3, .len = 3, .words = {1, 2, 3}};
     struct buf message;
-    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = pid_of(f, &f->a)};
+    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = recorder_pid(&f->a)};
 
     buf_init(&message, 0);
     term_format(&message, "{'$gen_call', {~p, [alias | ~r]}, question}",
@@ -174,7 +106,7 @@ static void a_call_with_a_plain_tag_is_answered_to_the_pid(void **state)
 {
     struct fixture *f = *state;
     struct buf message;
-    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = pid_of(f, &f->a)};
+    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = recorder_pid(&f->a)};
 
     buf_init(&message, 0);
     term_format(&message, "{'$gen_call', {~p, {tag, node}}, q}", f->caller);
@@ -192,7 +124,7 @@ static void a_reply_to_a_node_that_is_gone_is_dropped(void **state)
     struct pid stranger = {
         .node = atom_intern("x@y", 3), .id = 1, .creation = 9};
     struct buf message;
-    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = pid_of(f, &f->a)};
+    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = recorder_pid(&f->a)};
 
     buf_init(&message, 0);
     term_format(&message, "{'$gen_call', {~p, tag}, q}", stranger);
@@ -207,7 +139,7 @@ static void a_full_mailbox_tells_the_caller(void **state)
 {
     struct fixture *f = *state;
     struct buf message;
-    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = pid_of(f, &f->a)};
+    struct signal signal = {.kind = SIGNAL_MESSAGE, .to = recorder_pid(&f->a)};
 
     f->a.process.flags |= PROCESS_HELD;
     f->a.process.mailbox_limit = 1;
@@ -217,7 +149,8 @@ static void a_full_mailbox_tells_the_caller(void **state)
     scheduler_dispatch(&f->node.scheduler, &signal);
     scheduler_dispatch(&f->node.scheduler, &signal);
     buf_fini(&message);
-    assert_non_null(strstr(fake_peer_got(&f->peer), "{tag,{error,overloaded}}"));
+    assert_non_null(
+        strstr(fake_peer_got(&f->peer), "{tag,{error,overloaded}}"));
     scheduler_resume(&f->node.scheduler, &f->a.process);
     assert_non_null(strstr(fake_peer_got(&f->peer), "{tag,{ok,q}}"));
 }
@@ -225,25 +158,23 @@ static void a_full_mailbox_tells_the_caller(void **state)
 static void order_holds_between_a_queued_message_and_a_later_one(void **state)
 {
     struct fixture *f = *state;
-    struct dest to = dest_pid(pid_of(f, &f->b));
+    struct dest to = dest_pid(recorder_pid(&f->b));
 
     term_format(node_scratch(&f->node), "first");
-    assert_int_equal(route_send(&f->node, pid_of(f, &f->a), &to,
+    assert_int_equal(route_send(&f->node, recorder_pid(&f->a), &to,
                                 node_scratch_payload(&f->node)),
                      0);
     fake_peer_send(&f->peer, "second", "{22, ~p, ~p}", f->caller,
-                   pid_of(f, &f->b));
-    assert_string_equal(seen(f, &f->b), "first\nsecond");
+                   recorder_pid(&f->b));
+    assert_string_equal(recorder_seen(&f->b), "first\nsecond");
 }
 
 /* --- monitors */
 
 static struct ref ref_of(struct fixture *f, uint32_t n)
 {
-    return (struct ref){.node = f->caller.node,
-                        .creation = 3,
-                        .len = 3,
-                        .words = {n, 0, 0}};
+    return (struct ref){
+        .node = f->caller.node, .creation = 3, .len = 3, .words = {n, 0, 0}};
 }
 
 static void a_monitor_on_a_dead_pid_says_noproc(void **state)
@@ -260,31 +191,31 @@ static void a_monitor_on_a_dead_pid_says_noproc(void **state)
                         "reason=noproc");
 }
 
-static void a_monitor_on_a_name_nobody_knows_says_noproc_by_that_name(
-    void **state)
+static void
+a_monitor_on_a_name_nobody_knows_says_noproc_by_that_name(void **state)
 {
     struct fixture *f = *state;
     struct ref ref = ref_of(f, 1);
 
-    fake_peer_send(&f->peer, NULL, "{19, ~p, never_heard_of_it, ~r}",
-                   f->caller, &ref);
+    fake_peer_send(&f->peer, NULL, "{19, ~p, never_heard_of_it, ~r}", f->caller,
+                   &ref);
     assert_string_equal(fake_peer_got(&f->peer),
                         "monitor_exit from=never_heard_of_it "
                         "to=<p1@there.5.0> ref=#Ref<p1@there.0.0.1> "
                         "reason=noproc");
 }
 
-static void a_monitor_fires_with_the_reason_and_the_form_it_was_made_with(
-    void **state)
+static void
+a_monitor_fires_with_the_reason_and_the_form_it_was_made_with(void **state)
 {
     struct fixture *f = *state;
     struct ref by_name = ref_of(f, 1), by_pid = ref_of(f, 2);
 
     fake_peer_send(&f->peer, NULL, "{19, ~p, a, ~r}", f->caller, &by_name);
     fake_peer_send(&f->peer, NULL, "{19, ~p, ~p, ~r}", f->caller,
-                   pid_of(f, &f->a), &by_pid);
+                   recorder_pid(&f->a), &by_pid);
     fake_peer_send(&f->peer, "boom", "{26, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_true(f->a.ended);
     assert_string_equal(
         fake_peer_got(&f->peer),
@@ -333,28 +264,29 @@ static void a_lost_peer_gives_down_noconnection_to_its_watcher(void **state)
     assert_int_equal(monitor_start(&f->node, &f->a.process, &dest, &ref), 0);
     assert_non_null(strstr(fake_peer_got(&f->peer), "monitor from="));
     peers_detach(f->peer.peer, CNODE_CLOSED);
-    assert_non_null(strstr(seen(f, &f->a), "process,{srv,p1@there},"
-                                           "noconnection}"));
+    assert_non_null(strstr(recorder_seen(&f->a), "process,{srv,p1@there},"
+                                                 "noconnection}"));
     assert_int_equal(f->node.monitors.by_ref.count, 0);
 }
 
 static void a_local_monitor_fires_once(void **state)
 {
     struct fixture *f = *state;
-    struct dest dest = dest_pid(pid_of(f, &f->b));
+    struct dest dest = dest_pid(recorder_pid(&f->b));
     struct ref ref;
 
     assert_int_equal(monitor_start(&f->node, &f->a.process, &dest, &ref), 0);
     fake_node_settle(&f->node);
     f->b.ended = true;
     node_exit(&f->node, &f->b.process, atom_term(A_shutdown));
-    assert_non_null(strstr(seen(f, &f->a), ",process,<n1@here.2.0>,shutdown}"));
+    assert_non_null(
+        strstr(recorder_seen(&f->a), ",process,<n1@here.2.0>,shutdown}"));
 }
 
 static void a_stopped_monitor_never_fires(void **state)
 {
     struct fixture *f = *state;
-    struct dest dest = dest_pid(pid_of(f, &f->b));
+    struct dest dest = dest_pid(recorder_pid(&f->b));
     struct ref ref;
 
     assert_int_equal(monitor_start(&f->node, &f->a.process, &dest, &ref), 0);
@@ -362,20 +294,20 @@ static void a_stopped_monitor_never_fires(void **state)
     f->b.ended = true;
     node_exit(&f->node, &f->b.process, atom_term(A_shutdown));
     assert_int_equal(monitor_stop(&f->node, &f->a.process, &ref), 0);
-    assert_string_equal(seen(f, &f->a), "");
+    assert_string_equal(recorder_seen(&f->a), "");
 }
 
 static void a_down_from_another_node_than_the_watched_is_ignored(void **state)
 {
     struct fixture *f = *state;
-    struct dest dest = dest_pid(pid_of(f, &f->b));
+    struct dest dest = dest_pid(recorder_pid(&f->b));
     struct ref ref;
 
     assert_int_equal(monitor_start(&f->node, &f->a.process, &dest, &ref), 0);
     fake_node_settle(&f->node);
     fake_peer_send(&f->peer, "lie", "{28, ~p, ~p, ~r}", f->caller,
-                   pid_of(f, &f->a), &ref);
-    assert_string_equal(seen(f, &f->a), "");
+                   recorder_pid(&f->a), &ref);
+    assert_string_equal(recorder_seen(&f->a), "");
 }
 
 /* --- links */
@@ -397,9 +329,9 @@ static void an_exit_over_a_link_ends_the_linked_process(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, NULL, "{1, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     fake_peer_send(&f->peer, "boom", "{24, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_true(f->a.ended);
     assert_string_equal(fake_peer_got(&f->peer), "");
 }
@@ -409,7 +341,7 @@ static void an_exit_without_a_link_is_ignored(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, "boom", "{24, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_false(f->a.ended);
 }
 
@@ -418,9 +350,9 @@ static void a_normal_exit_over_a_link_is_survived(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, NULL, "{1, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     fake_peer_send(&f->peer, "normal", "{24, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_false(f->a.ended);
     assert_int_equal(f->node.links.by_pair.count, 0);
 }
@@ -431,10 +363,10 @@ static void a_trapping_process_gets_exit_as_a_message(void **state)
 
     f->a.process.flags |= PROCESS_TRAP_EXIT;
     fake_peer_send(&f->peer, "boom", "{26, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
-    assert_string_equal(seen(f, &f->a), "{'EXIT',<p1@there.5.0>,boom}");
+                   recorder_pid(&f->a));
+    assert_string_equal(recorder_seen(&f->a), "{'EXIT',<p1@there.5.0>,boom}");
     fake_peer_send(&f->peer, "kill", "{26, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_true(f->a.ended);
 }
 
@@ -443,7 +375,7 @@ static void an_unlink_is_always_acknowledged(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, NULL, "{35, 77, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_string_equal(
         fake_peer_got(&f->peer),
         "unlink_ack from=<n1@here.1.0> to=<p1@there.5.0> id=77");
@@ -454,7 +386,7 @@ static void the_end_of_a_process_reaches_its_links(void **state)
     struct fixture *f = *state;
 
     fake_peer_send(&f->peer, NULL, "{1, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     f->a.ended = true;
     node_exit(&f->node, &f->a.process, atom_term(A_shutdown));
     assert_string_equal(
@@ -470,7 +402,7 @@ static void an_unlink_race_ends_without_a_link(void **state)
     link_stop(&f->node, &f->a.process, f->caller);
     /* their exit was under way: it no longer counts */
     fake_peer_send(&f->peer, "boom", "{24, ~p, ~p}", f->caller,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_false(f->a.ended);
     assert_int_equal(f->node.links.by_pair.count, 0);
 }
@@ -482,7 +414,7 @@ static void a_lost_peer_is_an_exit_noconnection_over_links(void **state)
     f->a.process.flags |= PROCESS_TRAP_EXIT;
     assert_int_equal(link_start(&f->node, &f->a.process, f->caller), 0);
     peers_detach(f->peer.peer, CNODE_CLOSED);
-    assert_string_equal(seen(f, &f->a),
+    assert_string_equal(recorder_seen(&f->a),
                         "{'EXIT',<p1@there.5.0>,noconnection}");
 }
 
@@ -490,8 +422,8 @@ static void local_links_work_both_ways(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(
-        link_start(&f->node, &f->a.process, pid_of(f, &f->b)), 0);
+    assert_int_equal(link_start(&f->node, &f->a.process, recorder_pid(&f->b)),
+                     0);
     fake_node_settle(&f->node);
     assert_int_equal(f->node.links.by_pair.count, 2);
     f->b.ended = true;
@@ -507,9 +439,8 @@ static void a_spawn_request_is_answered_notsup(void **state)
     struct fixture *f = *state;
     struct ref ref = ref_of(f, 9);
 
-    fake_peer_send(&f->peer, "[]",
-                   "{29, ~r, ~p, ~p, {erlang, node, 0}, []}", &ref, f->caller,
-                   f->caller);
+    fake_peer_send(&f->peer, "[]", "{29, ~r, ~p, ~p, {erlang, node, 0}, []}",
+                   &ref, f->caller, f->caller);
     assert_string_equal(fake_peer_got(&f->peer),
                         "spawn_reply to=<p1@there.5.0> "
                         "ref=#Ref<p1@there.0.0.9> result=notsup");
@@ -522,7 +453,7 @@ static void a_signal_in_the_name_of_a_third_node_is_dropped(void **state)
         .node = atom_intern("x@y", 3), .id = 1, .creation = 9};
 
     fake_peer_send(&f->peer, "boom", "{26, ~p, ~p}", stranger,
-                   pid_of(f, &f->a));
+                   recorder_pid(&f->a));
     assert_false(f->a.ended);
 }
 
@@ -532,12 +463,11 @@ static void a_call_over_the_depth_limit_is_told_so(void **state)
     uint64_t saved = limits.term_depth;
 
     limits.term_depth = 4;
-    fake_peer_send(&f->peer,
-                   "{'$gen_call', {1, 2}, [[[[[[[[[deep]]]]]]]]]}",
-                   "{22, ~p, ~p}", f->caller, pid_of(f, &f->a));
+    fake_peer_send(&f->peer, "{'$gen_call', {1, 2}, [[[[[[[[[deep]]]]]]]]]}",
+                   "{22, ~p, ~p}", f->caller, recorder_pid(&f->a));
     assert_string_equal(fake_peer_got(&f->peer), ""); /* no caller in it */
     limits.term_depth = saved;
-    assert_string_equal(seen(f, &f->a), "");
+    assert_string_equal(recorder_seen(&f->a), "");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -185,6 +185,37 @@ static void stopping_without_pools_is_done_at_once(void **state)
     assert_int_equal(stopped, 1);
 }
 
+static void stopping_does_not_wait_for_what_is_down(void **state)
+{
+    (void)state;
+    open_with("'max_restarts': 0");
+    world_exit(&world, pool_pid(), "kill");
+    world_advance(&world, 0);
+    assert_int_equal(world_pool(&world)->state, POOL_DOWN);
+    stopped = 0;
+    pools_stop(&world.pools, 5000, on_stopped, &world);
+    world_advance(&world, 0);
+    assert_int_equal(stopped, 1);
+}
+
+static void stopping_ends_at_the_deadline(void **state)
+{
+    struct loop *loop;
+
+    (void)state;
+    open_with("'count': 1");
+    loop = node_loop(&world.node);
+    world_ask(&world, "1", "ping");
+    stopped = 0;
+    pools_stop(&world.pools, 0, on_stopped, &world);
+    loop_timer_stop(loop, &world_pool(&world)->work); /* it is stuck */
+    world_advance(&world, 0);
+    assert_int_equal(stopped, 1);
+    pool_has_work(world_pool(&world));
+    world_advance(&world, 0);
+    assert_int_equal(stopped, 1);
+}
+
 static void a_taken_name_is_an_error(void **state)
 {
     struct pool *other;
@@ -209,6 +240,8 @@ int main(void)
         TEST(a_tree_of_workers_ends_in_slices),
         TEST(stopping_runs_terminate_of_all_workers),
         TEST(stopping_without_pools_is_done_at_once),
+        TEST(stopping_does_not_wait_for_what_is_down),
+        TEST(stopping_ends_at_the_deadline),
         TEST(a_taken_name_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,48 @@ static void messages_by_ref_wait_for_the_restart(void **state)
     assert_null(world_worker(&world, 1)->extras);
 }
 
+/* What waits in the mailbox of a worker that ends: messages for the ref are for
+ * its next worker, calls to the pid are not. */
+static void mail_for_the_ref_outlives_its_worker(void **state)
+{
+    struct cnode_worker *w;
+
+    (void)state;
+    open_with("", "");
+    world_ask(&world, "1", "ping");
+    w = world_worker(&world, 1);
+    w->process.flags |= PROCESS_HELD; /* as if it were busy */
+    world_ask(&world, "1", "{reply, 1}");
+    world_call_pid(&world, world_pid(&world, 1), "{reply, lost}");
+    world_cast_pid(&world, world_pid(&world, 1),
+                   world_envelope("1", "nil", "two"));
+    world_cast_pid(&world, world_pid(&world, 1), "plain");
+    world_ask(&world, "1", "{reply, 3}");
+    script_log();
+    world_exit(&world, world_pid(&world, 1), "boom");
+    world_advance(&world, 0);
+    assert_string_equal(world_got(&world), "1\n3");
+    assert_string_equal(script_log(),
+                        "terminate(1,boom) init(1) load(1) call(1,{reply,1}) "
+                        "cast(1,two) call(1,{reply,3})");
+}
+
+/* Also when it does not restart: then the message starts it again. */
+static void mail_for_the_ref_starts_it_again(void **state)
+{
+    struct cnode_worker *w;
+
+    (void)state;
+    open_with("'restart': 'temporary'", "");
+    world_ask(&world, "1", "ping");
+    w = world_worker(&world, 1);
+    w->process.flags |= PROCESS_HELD;
+    world_ask(&world, "1", "{reply, 1}");
+    world_call(&world, "P", world_envelope("1", "nil", "{reply, 2}"));
+    world_exit(&world, world_pid(&world, 1), "boom");
+    assert_string_equal(world_got(&world), "1\n2");
+}
+
 static void too_many_of_them_are_refused(void **state)
 {
     uint64_t before = metric_read(METRIC_buffer_overflow);
@@ -323,6 +365,8 @@ int main(void)
         TEST(kill_restarts_unless_told_otherwise),
         TEST(a_restart_starts_with_fresh_state_and_the_same_args),
         TEST(messages_by_ref_wait_for_the_restart),
+        TEST(mail_for_the_ref_outlives_its_worker),
+        TEST(mail_for_the_ref_starts_it_again),
         TEST(too_many_of_them_are_refused),
         TEST(a_failing_init_is_tried_again_more_and_more_slowly),
         TEST(the_back_off_ends_at_one_second),

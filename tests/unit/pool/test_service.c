@@ -102,6 +102,24 @@ static void messages_to_the_name_wait_for_a_restart(void **state)
     assert_false(pid_equal(old, pid()));
 }
 
+/* The caller of the call has seen its end and asks again if he wants to. */
+static void casts_outlive_their_worker_calls_do_not(void **state)
+{
+    struct process *process =
+        names_whereis(&world.node.names, atom_find("svc", 3));
+
+    (void)state;
+    process->flags |= PROCESS_HELD; /* as if it were busy */
+    world_call(&world, "svc", "{reply, 1}");
+    world_cast(&world, "svc", "two");
+    script_log();
+    world_exit(&world, pid(), "boom");
+    world_advance(&world, 0);
+    assert_string_equal(world_got(&world), "");
+    assert_string_equal(script_log(), "terminate(svc,boom) init(svc) load(svc) "
+                                      "cast(svc,two)");
+}
+
 static void callers_watch_the_worker_itself(void **state)
 {
     (void)state;
@@ -159,6 +177,7 @@ int main(void)
         TEST(its_ref_is_its_name),
         TEST(an_envelope_for_another_ref_is_not_its_own),
         TEST(messages_to_the_name_wait_for_a_restart),
+        TEST(casts_outlive_their_worker_calls_do_not),
         TEST(callers_watch_the_worker_itself),
         TEST(it_comes_back_with_its_segment_and_its_pool),
         TEST(a_failing_init_is_tried_for_ever),

@@ -377,6 +377,26 @@ static void after_demonitor_no_down_comes(void **state)
     assert_string_equal(script_log(), "");
 }
 
+static void also_not_one_that_waits_in_the_mailbox(void **state)
+{
+    struct cnode_worker *w;
+
+    (void)state;
+    ask("ping");
+    world_ask(&world, "2", "ping");
+    world_callf(&world, world_pid(&world, 1), "{watch, ~p}",
+                world_pid(&world, 2));
+    w = world_worker(&world, 1);
+    w->process.flags |= PROCESS_HELD; /* as if it were busy */
+    world_cast_pid(&world, world_pid(&world, 1), "unwatch");
+    world_exit(&world, world_pid(&world, 2), "boom");
+    assert_int_equal(w->process.mailbox.count, 2);
+    script_log();
+    scheduler_resume(&world.node.scheduler, &w->process);
+    world_advance(&world, 0);
+    assert_null(strstr(script_log(), "down("));
+}
+
 /* --- the end */
 
 static void a_callback_error_is_the_reason(void **state)
@@ -478,6 +498,7 @@ int main(void)
         TEST(a_monitor_reports_the_end_with_its_reason),
         TEST(a_monitor_on_nobody_gives_noproc),
         TEST(after_demonitor_no_down_comes),
+        TEST(also_not_one_that_waits_in_the_mailbox),
         TEST(a_callback_error_is_the_reason),
         TEST(a_failed_load_ends_it_too),
         TEST(stop_ends_it_after_the_answer),

@@ -44,6 +44,27 @@ static void unknown_text_is_found_only_after_interning(void **state)
     assert_int_equal(atom_count(), before + 1);
 }
 
+/* What a thread found lately must not be taken for a text much like it. */
+static void texts_that_differ_in_one_byte_are_told_apart(void **state)
+{
+    char text[41];
+
+    (void)state;
+    for (size_t len = 1; len < sizeof(text); len++) {
+        memset(text, 'q', sizeof(text));
+        atom_t atom = atom_intern(text, len);
+        assert_int_not_equal(atom, ATOM_NONE);
+        for (size_t at = 0; at < len; at++) {
+            assert_int_equal(atom_find(text, len), atom);
+            text[at] = 'Q';
+            assert_int_equal(atom_find(text, len), ATOM_NONE);
+            text[at] = 'q';
+        }
+        assert_int_equal(atom_find(text, len), atom);
+    }
+    assert_int_equal(atom_find("", 0), A_empty);
+}
+
 static void second_init_changes_nothing(void **state)
 {
     uint32_t count = atom_count();
@@ -98,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_atoms_have_their_numbers_and_texts),
         cmocka_unit_test(unknown_text_is_found_only_after_interning),
+        cmocka_unit_test(texts_that_differ_in_one_byte_are_told_apart),
         cmocka_unit_test(second_init_changes_nothing),
         cmocka_unit_test(what_is_no_atom_is_not_interned),
         cmocka_unit_test(full_table_refuses_and_counts_and_still_finds),

@@ -58,12 +58,30 @@ static void long_text_is_counted_in_characters(void **state)
                      16);
 }
 
+static void one_byte_that_is_not_ascii_is_seen_anywhere(void **state)
+{
+    uint8_t text[40];
+
+    (void)state;
+    for (size_t len = 0; len < sizeof(text); len++) {
+        memset(text, 'a', sizeof(text));
+        text[len] = 0xff; /* the one behind does not count */
+        assert_true(utf8_is_ascii(text, len));
+        for (size_t at = 0; at < len; at++) {
+            text[at] = 0x80;
+            assert_false(utf8_is_ascii(text, len));
+            text[at] = 'a';
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point_comes_back),
         cmocka_unit_test(wrong_bytes_are_refused),
         cmocka_unit_test(long_text_is_counted_in_characters),
+        cmocka_unit_test(one_byte_that_is_not_ascii_is_seen_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
