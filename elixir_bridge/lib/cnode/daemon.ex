@@ -261,8 +261,11 @@ defmodule CNode.Daemon do
       Enum.all?(value, fn pair -> match?({n, v} when is_binary(n) and is_binary(v), pair) end)
   end
 
+  # A name is looked up in PATH; anything with a slash is a path, as in a shell.
   defp executable!(executable) do
-    System.find_executable(executable) ||
+    path = if executable =~ "/", do: Path.expand(executable), else: executable
+
+    System.find_executable(path) ||
       raise ArgumentError,
             "CNode.Daemon: option :executable: #{inspect(executable)} is not an executable file"
   end

@@ -34,6 +34,10 @@ defmodule CNode.DaemonTest do
     assert os_alive?(pid)
   end
 
+  test "the executable may be a path from here" do
+    assert {:ok, _} = start(:ready, executable: Path.relative_to_cwd(@fake))
+  end
+
   test "stop is a SIGTERM, and nothing is left" do
     log =
       capture_log(fn ->
