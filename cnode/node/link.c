@@ -58,6 +58,7 @@ static struct link *add(struct node *node, struct process *local,
     *link = (struct link){
         .local = pair.local, .other = other, .serial = node->links.next_id++};
     list_push_back(&relations->links, &link->in_local);
+    list_init(&link->in_peer);
     relations->link_count++;
     map_add(&node->links.by_pair, hash(&pair), link);
     return link;
@@ -69,6 +70,7 @@ static void discard(struct node *node, struct process *local, struct link *link)
 
     map_remove(&node->links.by_pair, hash(&pair), &pair);
     list_remove(&link->in_local);
+    list_remove(&link->in_peer);
     slab_free(&node->links.slab, link);
     local->relations->link_count--;
     relations_trim(node, local);
@@ -89,6 +91,16 @@ static void lose(struct node *node, const struct link *link)
 {
     (void)tell(node, SIGNAL_EXIT, link->other, link->local, link->serial,
                atom_term(A_noconnection));
+}
+
+/* So that it is found when the connection is lost. */
+static void join_peer(struct node *node, struct link *link)
+{
+    struct peer *peer = peers_find(&node->peers, link->other.node);
+
+    if (peer != NULL && list_is_empty(&link->in_peer)) {
+        list_push_back(&peer->links, &link->in_peer);
+    }
 }
 
 static bool is_full(const struct process *local)
@@ -117,6 +129,8 @@ int link_start(struct node *node, struct process *local, struct pid other)
     }
     if (tell(node, SIGNAL_LINK, self, other, 0, TERM_NONE) != 0) {
         lose(node, link);
+    } else {
+        join_peer(node, link);
     }
     return 0;
 }
@@ -148,7 +162,7 @@ void link_on_link(struct node *node, struct process *local,
                    atom_term(A_noproc));
         return;
     }
-    (void)add(node, local, signal->from);
+    join_peer(node, add(node, local, signal->from));
 }
 
 void link_on_unlink(struct node *node, struct process *local,
@@ -209,18 +223,13 @@ void link_process_ends(struct node *node, struct process *process,
     }
 }
 
-void link_peer_down(struct node *node, atom_t peer)
+void link_peer_down(struct node *node, struct peer *peer)
 {
-    struct link *link, *chain = NULL;
+    struct list *it;
 
-    MAP_EACH(link, &node->links.by_pair) {
-        if (link->other.node == peer) {
-            link->next = chain;
-            chain = link;
-        }
-    }
-    while ((link = chain) != NULL) {
-        chain = link->next;
+    while ((it = list_pop(&peer->links)) != NULL) {
+        struct link *link = CONTAINER_OF(it, struct link, in_peer);
+
         if (link->waiting != 0) {
             discard(node, node_find(node, link->local), link);
         } else {

@@ -121,6 +121,9 @@ int monitor_start(struct node *node, struct process *watcher,
     signal.ref = *ref;
     if (route_signal(node, &signal, dest->node) != 0) {
         send_down(node, monitor, atom_term(A_noconnection));
+    } else if (dest->node != node->name) {
+        list_push_back(&peers_find(&node->peers, dest->node)->watched,
+                       &monitor->in_target);
     }
     return 0;
 }
@@ -205,13 +208,17 @@ void monitor_on_monitor(struct node *node, struct process *target,
                         const struct signal *signal)
 {
     struct monitor *monitor = find(node, &signal->ref);
+    struct peer *peer = NULL;
 
     if (signal->from.node == node->name) {
         if (monitor == NULL) {
             return; /* stopped before it got here */
         }
-    } else if (monitor != NULL) {
-        return; /* a reference used twice: the first one counts */
+    } else {
+        peer = peers_find(&node->peers, signal->from.node);
+        if (monitor != NULL || !peer_is_up(peer)) {
+            return; /* of a reference used twice the first one counts */
+        }
     }
     if (target == NULL) {
         refuse(node, signal, A_noproc);
@@ -225,6 +232,7 @@ void monitor_on_monitor(struct node *node, struct process *target,
         monitor = add(node, &signal->ref, signal->from);
         monitor->name = signal->name;
         monitor->target_node = node->name;
+        list_push_back(&peer->watchers, &monitor->in_watcher);
     }
     monitor->target = node_pid(node, target);
     list_push_back(&relations_of(node, target)->watchers, &monitor->in_target);
@@ -291,22 +299,15 @@ bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
     return true;
 }
 
-void monitor_peer_down(struct node *node, atom_t peer)
+void monitor_peer_down(struct node *node, struct peer *peer)
 {
-    struct monitor *monitor, *chain = NULL;
+    struct list *it;
 
-    MAP_EACH(monitor, &node->monitors.by_ref) {
-        if (monitor->watcher.node == peer || monitor->target_node == peer) {
-            monitor->next = chain;
-            chain = monitor;
-        }
+    while ((it = list_pop(&peer->watchers)) != NULL) {
+        discard(node, CONTAINER_OF(it, struct monitor, in_watcher));
     }
-    while ((monitor = chain) != NULL) {
-        chain = monitor->next;
-        if (monitor->watcher.node == peer) {
-            discard(node, monitor);
-        } else {
-            send_down(node, monitor, atom_term(A_noconnection));
-        }
+    while ((it = list_pop(&peer->watched)) != NULL) {
+        send_down(node, CONTAINER_OF(it, struct monitor, in_target),
+                  atom_term(A_noconnection));
     }
 }

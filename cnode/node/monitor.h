@@ -12,15 +12,16 @@
 #include "node/dest.h"
 #include "node/relations.h"
 
+struct peer;
+
 struct monitor {
     struct ref ref;
     struct pid watcher;
     struct pid target; /* PID_NONE when only its name is known */
     atom_t name;       /* monitored by that name; ATOM_NONE: by pid */
     atom_t target_node;
-    struct list in_target;  /* relations.watchers, when the target is local */
-    struct list in_watcher; /* relations.watching, when the watcher is */
-    struct monitor *next;   /* temporary chains */
+    struct list in_target;  /* relations.watchers, or peer.watched if remote */
+    struct list in_watcher; /* relations.watching, or peer.watchers */
 };
 
 struct monitors {
@@ -58,6 +59,6 @@ void monitor_process_ends(struct node *node, struct process *process,
 bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
                   struct cnode_term reason);
 /* The connection to `peer` is lost. */
-void monitor_peer_down(struct node *node, atom_t peer);
+void monitor_peer_down(struct node *node, struct peer *peer);
 
 #endif

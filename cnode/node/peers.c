@@ -96,6 +96,9 @@ static struct peer *find_or_add(struct peers *peers, atom_t name)
         peer->name = name;
         timer_init(&peer->timer, on_timer);
         backlog_init(&peer->backlog);
+        list_init(&peer->watchers);
+        list_init(&peer->watched);
+        list_init(&peer->links);
         map_add(&peers->by_name, hash_u64(name), peer);
     }
     return peer;
@@ -249,10 +252,9 @@ void peer_dial_failed(struct peer *peer, int reason)
     peer->dial = NULL;
     peer->yields = 0;
     peer->failures++;
-    if (backlog_clear(&peer->backlog)) {
-        monitor_peer_down(node, name);
-        link_peer_down(node, name);
-    }
+    (void)backlog_clear(&peer->backlog);
+    monitor_peer_down(node, peer);
+    link_peer_down(node, peer);
     if (peers->is_closing) {
         forget(peer);
         return;
@@ -419,8 +421,8 @@ void peers_detach(struct peer *peer, int reason)
     if (peer->keep && !peers->is_closing) {
         loop_timer_start(node_loop(node), &peer->timer, REDIAL_FIRST_MS);
     }
-    monitor_peer_down(node, name);
-    link_peer_down(node, name);
+    monitor_peer_down(node, peer);
+    link_peer_down(node, peer);
     link.close(link.owner, reason);
     node->events->nodedown(node->owner, peer);
 

@@ -66,6 +66,9 @@ struct peer {
     uint64_t connection;        /* PEER_UP: its number, never used again */
     int broken;                 /* PEER_UP: why it ends soon, or 0 */
     struct backlog backlog;     /* sent while it is being connected */
+    struct list watchers; /* struct monitor.in_watcher: who there watches us */
+    struct list watched;  /* struct monitor.in_target: whom we watch there */
+    struct list links;    /* struct link.in_peer */
 };
 
 struct peers {
