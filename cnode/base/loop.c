@@ -16,6 +16,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/check.h"
@@ -79,6 +80,8 @@ void loop_refresh_slow(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
+    /* A pause of 15 us is to last 15 us, not 50 us longer. */
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     while (!loop->stopped) {
         loop_turn(loop, UINT64_MAX);
     }

@@ -115,11 +115,15 @@ static int feed_frame(struct channel *channel, const uint8_t *bytes, size_t len)
     }
 }
 
-/* One term at the start of the bytes. 0; CNODE_TOO_DEEP; CNODE_MALFORMED. */
+/* One term at the start of the bytes. 0; CNODE_TOO_DEEP (or too many pairs in
+ * its maps); CNODE_MALFORMED. */
 static int check_term(const uint8_t *bytes, size_t len, size_t *size)
 {
     int rc = term_validate(bytes, len, (uint32_t)limits.term_depth, size);
 
+    if (rc == CNODE_TOO_LARGE) {
+        return CNODE_TOO_DEEP;
+    }
     if (rc != 0 && rc != CNODE_TOO_DEEP) {
         METRIC_INC(messages_malformed);
         return rc == CNODE_TRUNCATED ? CNODE_MALFORMED : rc;

@@ -28,9 +28,10 @@
 #include "dist/read_buffer.h"
 
 enum {
-    PACE_FRAMES = 4, /* fewer in one read are no burst */
-    PACE_FRAME_NS = 600,
-    PACE_MOST_NS = 100000,
+    PACE_BURST = 4, /* frames in one read: fewer are no burst */
+    PACE_MANY = 32, /* from here on many callers are at work */
+    PACE_FEW_NS = 15000,
+    PACE_MANY_NS = 100000,
 };
 
 enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP, CONN_CLOSING };
@@ -83,7 +84,7 @@ static void on_abandoned(uv_handle_t *handle);
 static void on_connected(uv_connect_t *req, int status);
 static int conn_greet(struct conn *conn);
 static void on_timer(struct timer *timer);
-static void conn_pace(struct conn *conn);
+static void conn_pace(struct conn *conn, uint64_t frames, uint64_t answers);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static int conn_shake(struct conn *conn, size_t *used);
@@ -413,28 +414,29 @@ static void conn_go_up(struct conn *conn)
 static int conn_feed(struct conn *conn, size_t *used)
 {
     size_t start = *used, taken = 0;
-    uint64_t frames = conn->channel.frames_in;
+    uint64_t in = conn->channel.frames_in, out = conn->channel.frames_out;
     int rc = channel_feed(&conn->channel, conn->in.bytes + start,
                           conn->in.size - start, &taken, &conn->stop);
 
     *used = start + taken;
-    conn->last_frames = conn->channel.frames_in - frames;
-    conn_pace(conn);
+    conn->last_frames = conn->channel.frames_in - in;
+    conn_pace(conn, conn->last_frames, conn->channel.frames_out - out);
     return rc;
 }
 
 /* A peer that writes each message by itself wakes us for each. After a burst we
- * let more of them gather before the next read, the longer the more callers
- * there seem to be: then one read and one write serve many. */
-static void conn_pace(struct conn *conn)
+ * let more gather before the next read: then one read and one write serve many.
+ * Long when nobody waits for an answer or many do at once, short for a few
+ * callers, who would wait for us. */
+static void conn_pace(struct conn *conn, uint64_t frames, uint64_t answers)
 {
-    uint64_t pause_ns = conn->last_frames * PACE_FRAME_NS;
+    uint64_t pause_ns = PACE_FEW_NS;
 
-    if (conn->last_frames < PACE_FRAMES) {
+    if (frames < PACE_BURST) {
         return;
     }
-    if (pause_ns > PACE_MOST_NS) {
-        pause_ns = PACE_MOST_NS;
+    if (answers == 0 || frames >= PACE_MANY) {
+        pause_ns = PACE_MANY_NS;
     }
     if (pause_ns > conn->loop->pause_ns) {
         conn->loop->pause_ns = pause_ns;

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "term/build.h"
 #include "term/lex.h"
+#include "term/map_keys.h"
 #include "term/tag.h"
 
 enum { DONE = 0, NEXT = 1 }; /* or a negative error */
@@ -39,6 +40,7 @@ void reader_init(struct reader *r, struct buf *out, const char *text,
     r->has_args = r->is_sequence = r->strings_are_binaries = false;
     r->levels = r->small;
     r->depth = 0;
+    r->maps = 0;
     r->cap = READER_SMALL;
 }
 
@@ -155,7 +157,11 @@ static int open_map(struct reader *r)
         return reader_expected(r, "\"{\" after \"#\"");
     }
     term_put_map(r->out, 0);
-    return reader_take(r, "}") ? DONE : enter(r, '#', start);
+    if (reader_take(r, "}")) {
+        return DONE;
+    }
+    r->maps++;
+    return enter(r, '#', start);
 }
 
 static int after_tuple(struct reader *r)
@@ -256,12 +262,22 @@ static int close_list(struct reader *r)
     return DONE;
 }
 
+/* The outermost map looks at the keys of all within. */
 static int close_map(struct reader *r)
 {
     struct reader_level level = r->levels[--r->depth];
+    int rc = DONE;
 
     set_u32(reader_written(r, level.start) + 1, level.count / 2);
-    return DONE;
+    if (--r->maps == 0) {
+        rc = term_check_keys(reader_written(r, level.start),
+                             buf_size(r->out) - level.start);
+    }
+    if (rc != CNODE_MALFORMED) {
+        return rc;
+    }
+    return r->has_args ? CNODE_EINVALID
+                       : reader_expected(r, "every key of a map once");
 }
 
 static int read_term(struct reader *r)

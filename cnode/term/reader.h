@@ -34,6 +34,7 @@ struct reader {
 
     struct reader_level *levels; /* small, or heap when deeper */
     uint32_t depth, cap;
+    uint32_t maps; /* that are open */
     struct reader_level small[READER_SMALL];
 };
 
@@ -42,7 +43,8 @@ void reader_init(struct reader *r, struct buf *out, const char *text,
 void reader_fini(struct reader *r);
 
 /* 0; CNODE_SYNTAX, CNODE_TOO_DEEP; or what is also in out->error:
- * CNODE_EINVALID (an argument), CNODE_NOMEM, CNODE_TOO_LARGE. After an error
+ * CNODE_EINVALID (an argument, or a map key twice), CNODE_NOMEM,
+ * CNODE_TOO_LARGE. After an error
  * `out` has the bytes it had before. */
 MUST_USE int reader_run(struct reader *r);
 

@@ -32,6 +32,7 @@
 #include "base/mem.h"
 #include "term/atom.h"
 #include "term/ident.h"
+#include "term/map_keys.h"
 #include "term/tag.h"
 #include "term/utf8.h"
 
@@ -54,7 +55,7 @@ struct span {
     size_t len;
 };
 
-static size_t walk_common(struct span s, uint32_t max_depth);
+static size_t walk_common(struct span s, uint32_t max_depth, bool *has_maps);
 static int check_term(struct validator *v, const uint8_t *bytes, size_t len);
 static int enter(struct validator *v, uint64_t level);
 static int leave(struct validator *v);
@@ -66,18 +67,23 @@ int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
                   size_t *size)
 {
     struct validator v;
+    bool has_maps = false;
     int rc;
 
     *size = walk_common((struct span){bytes, len},
-                        max_depth < COMMON_DEPTH ? max_depth : COMMON_DEPTH);
-    if (*size > 0) {
-        return 0;
+                        max_depth < COMMON_DEPTH ? max_depth : COMMON_DEPTH,
+                        &has_maps);
+    if (*size == 0) {
+        validator_init(&v, max_depth);
+        rc = validator_step(&v, bytes, len, UINT64_MAX);
+        *size = v.at;
+        has_maps = v.has_maps;
+        validator_fini(&v);
+        if (rc != CHECKED) {
+            return rc == MORE ? CNODE_TRUNCATED : rc;
+        }
     }
-    validator_init(&v, max_depth);
-    rc = validator_step(&v, bytes, len, UINT64_MAX);
-    *size = v.at;
-    validator_fini(&v);
-    return rc == CHECKED ? 0 : rc == MORE ? CNODE_TRUNCATED : rc;
+    return has_maps ? term_check_keys(bytes, *size) : 0;
 }
 
 /* -- common terms: their size, or 0 when they need a closer look ----------- */
@@ -113,7 +119,7 @@ static inline size_t common_ref(struct span s)
 
 /* The elements of a container count as pending, and every container as one
  * more level, which is never too few. */
-static size_t walk_common(struct span s, uint32_t max_depth)
+static size_t walk_common(struct span s, uint32_t max_depth, bool *has_maps)
 {
     const uint8_t *start = s.at;
     uint64_t pending = 1;
@@ -146,6 +152,7 @@ static size_t walk_common(struct span s, uint32_t max_depth)
         case TAG_MAP:
             if (++containers <= max_depth && s.len >= 5) {
                 uint64_t n = get_u32(s.at + 1);
+                *has_maps = *has_maps || (*s.at == TAG_MAP && n > 1);
                 size = n == 0 && *s.at == TAG_LIST ? 0 : 5;
                 pending += *s.at == TAG_LIST ? n + 1 : 2 * n;
             }
@@ -179,6 +186,7 @@ void validator_init(struct validator *v, uint32_t max_depth)
     v->pending = 1;
     v->depth = 0;
     v->max_depth = max_depth;
+    v->has_maps = false;
     v->stack = NULL;
     v->stack_cap = VALIDATOR_SMALL;
 }
@@ -317,6 +325,7 @@ static int check_container(struct validator *v, struct span s)
     case TAG_LIST:
         return enter(v, n + 1); /* the tail */
     case TAG_MAP:
+        v->has_maps = v->has_maps || n > 1;
         return n == 0 ? CHECKED : enter(v, 2 * n);
     case TAG_RECORD:
         rc = enter(v, LEVEL_TERMS | n);

@@ -5,12 +5,13 @@
  * reading functions cannot fail on shape.
  *
  * Checks bounds, arity, sizes, UTF-8 and length of atoms, bits of bit strings,
- * finite floats, no compressed or local terms, depth. Duplicate map keys are
- * not looked for. Pure, any thread.
+ * finite floats, no compressed or local terms, depth, no map key twice
+ * (term/map_keys.h). Pure, any thread.
  */
 #ifndef CNODE_TERM_VALIDATE_H
 #define CNODE_TERM_VALIDATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,12 +19,14 @@
 
 /* Validates one term at the start of [bytes, bytes + len) in one go.
  * 0 and its size; CNODE_TRUNCATED, CNODE_MALFORMED; CNODE_TOO_DEEP (the rest of
- * the bytes is then unchecked); CNODE_NOMEM. `max_depth`: levels of nesting, a
- * flat list or tuple is 1 (funs and native records take two). */
+ * the bytes is then unchecked), CNODE_TOO_LARGE (limits.map_pairs);
+ * CNODE_NOMEM. `max_depth`: levels of nesting, a flat list or tuple is 1 (funs
+ * and native records take two). */
 MUST_USE int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
                            size_t *size);
 
-/* The same in slices, for terms too large for one turn. The bytes may lie at
+/* The same in slices, for terms too large for one turn; map keys are left to
+ * the caller when `has_maps` (of two pairs or more). The bytes may lie at
  * another address at each step but must stay the same; more may have been added
  * at the end. */
 enum { VALIDATOR_SMALL = 16 };
@@ -32,6 +35,7 @@ struct validator {
     size_t at;        /* bytes checked so far */
     uint64_t pending; /* terms still to come at this level */
     uint32_t depth, max_depth;
+    bool has_maps;
     uint64_t small[VALIDATOR_SMALL]; /* pending counts of the outer levels */
     uint64_t *stack; /* the same when there are more; NULL until needed */
     uint32_t stack_cap;

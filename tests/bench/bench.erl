@@ -140,6 +140,8 @@ repeat_large(Server, Data, End, N) ->
 
 %% --- pools: starts by first use, and what an idle worker takes
 
+memory(_, Most) when Most < 100000 ->
+    [];
 memory(Variants, Most) ->
     Steps = [N || N <- [100000, 1000000], N =< Most],
     Results = [{V, grow(V, Steps)} || V <- Variants],

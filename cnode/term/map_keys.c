@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One walk over the term notes where the keys of the open maps are; at the end
+ * of each map its keys are compared: each with each in a small one, by a table
+ * of hashes in a large one. Equal are keys whose canonical forms are the same
+ * bytes; nearly all are canonical as they come.
+ *
+ * A key is looked at again for each map that it is nested into as a key.
+ * Hostile nesting would make that quadratic, so the bytes looked at are
+ * limited.
+ */
+#include "term/map_keys.h"
+
+#include <string.h>
+
+#include <cnode/error.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "term/canonical.h"
+#include "term/tag.h"
+
+enum {
+    FEW_PAIRS = 16, /* of a small map */
+    LEVELS_SMALL = 16,
+    KEYS_SMALL = 64,
+    LOOK_FREE_BYTES = 1 << 20,
+    LOOK_FACTOR = 16,
+};
+
+/* Containers of the walk; those outside of maps share one. */
+struct key_level {
+    uint64_t left; /* terms still to come */
+    uint32_t first;
+    bool is_map;
+};
+
+struct key_walk {
+    const uint8_t *bytes;
+    struct key_level *levels; /* small, or heap when there are more */
+    uint32_t *keys;           /* offsets of those of all open maps; the same */
+    size_t depth, levels_cap, keys_len, keys_cap;
+    uint64_t look_left, pairs_left;
+    struct buf form; /* the canonical form of a key that has another */
+    struct key_level small_levels[LEVELS_SMALL];
+    uint32_t small_keys[KEYS_SMALL];
+};
+
+struct key {
+    const uint8_t *at;
+    size_t size;
+};
+
+static int walk_term(struct key_walk *w);
+static int check_map(struct key_walk *w, const uint32_t *keys, size_t n);
+
+int term_check_keys(const uint8_t *bytes, size_t size)
+{
+    struct key_walk w;
+    int rc;
+
+    if (size > UINT32_MAX) {
+        return CNODE_TOO_LARGE;
+    }
+    w.bytes = bytes;
+    w.levels = w.small_levels;
+    w.keys = w.small_keys;
+    w.levels_cap = LEVELS_SMALL;
+    w.keys_cap = KEYS_SMALL;
+    w.depth = w.keys_len = 0;
+    w.look_left = LOOK_FREE_BYTES + LOOK_FACTOR * (uint64_t)size;
+    w.pairs_left = limits.map_pairs;
+    buf_init(&w.form, 0);
+    rc = walk_term(&w);
+    buf_fini(&w.form);
+    if (w.levels != w.small_levels) {
+        mem_free(w.levels);
+    }
+    if (w.keys != w.small_keys) {
+        mem_free(w.keys);
+    }
+    return rc;
+}
+
+/* -- walking --------------------------------------------------------------- */
+
+/* A twice as large copy of an array, or NULL. `small` is not on the heap. */
+static void *grown(void *array, const void *small, size_t *cap, size_t size)
+{
+    size_t bytes = *cap * size;
+    void *more = mem_try_realloc(array == small ? NULL : array, 2 * bytes);
+
+    if (more != NULL) {
+        if (array == small) {
+            memcpy(more, small, bytes);
+        }
+        *cap *= 2;
+    }
+    return more;
+}
+
+static int push(struct key_walk *w, uint64_t left, bool is_map)
+{
+    if (w->depth == w->levels_cap) {
+        void *more = grown(w->levels, w->small_levels, &w->levels_cap,
+                           sizeof(*w->levels));
+        if (more == NULL) {
+            return CNODE_NOMEM;
+        }
+        w->levels = more;
+    }
+    w->levels[w->depth++] = (struct key_level){
+        .left = left, .first = (uint32_t)w->keys_len, .is_map = is_map};
+    return 0;
+}
+
+static int note_key(struct key_walk *w, const uint8_t *at)
+{
+    if (w->keys_len == w->keys_cap) {
+        void *more =
+            grown(w->keys, w->small_keys, &w->keys_cap, sizeof(*w->keys));
+        if (more == NULL) {
+            return CNODE_NOMEM;
+        }
+        w->keys = more;
+    }
+    w->keys[w->keys_len++] = (uint32_t)(at - w->bytes);
+    return 0;
+}
+
+/* The bytes of a container's head, and how many terms it holds; 0 for others.
+ */
+static inline size_t open_container(const uint8_t *at, uint64_t *terms)
+{
+    switch (*at) {
+    case TAG_TUPLE8:
+        *terms = at[1];
+        return 2;
+    case TAG_TUPLE32:
+        *terms = get_u32(at + 1);
+        return 5;
+    case TAG_LIST:
+        *terms = (uint64_t)get_u32(at + 1) + 1;
+        return 5;
+    case TAG_MAP:
+        *terms = 2 * (uint64_t)get_u32(at + 1);
+        return 5;
+    case TAG_RECORD:
+        *terms = 2 * (uint64_t)get_u32(at + 1) + 2;
+        return 6;
+    case TAG_FUN:
+        *terms = 4 + (uint64_t)get_u32(at + FUN_FREE_AT);
+        return FUN_HEAD_BYTES;
+    default:
+        return 0;
+    }
+}
+
+/* Ends the levels that have no more terms to come. */
+static int leave(struct key_walk *w)
+{
+    int rc = 0;
+
+    while (rc == 0 && w->depth > 0 && w->levels[w->depth - 1].left == 0) {
+        const struct key_level *level = &w->levels[--w->depth];
+
+        if (level->is_map) {
+            rc = check_map(w, w->keys + level->first,
+                           w->keys_len - level->first);
+            w->keys_len = level->first;
+        }
+    }
+    return rc;
+}
+
+static int walk_term(struct key_walk *w)
+{
+    const uint8_t *at = w->bytes;
+    int rc = push(w, 1, false);
+
+    while (rc == 0 && w->depth > 0) {
+        struct key_level *level = &w->levels[w->depth - 1];
+        bool is_map = *at == TAG_MAP;
+        uint64_t terms;
+        size_t head = open_container(at, &terms);
+
+        if (level->is_map && level->left % 2 == 0) {
+            rc = note_key(w, at);
+        }
+        level->left--;
+        if (head == 0) {
+            at = term_skip(at);
+        } else {
+            at += head;
+            if (!is_map && !level->is_map) {
+                level->left += terms;
+            } else if (rc == 0) {
+                rc = push(w, terms, is_map);
+            }
+        }
+        rc = rc == 0 ? leave(w) : rc;
+    }
+    return rc;
+}
+
+/* -- one map --------------------------------------------------------------- */
+
+/* 0 and the bytes of a key. */
+static int look_at(struct key_walk *w, uint32_t offset, struct key *key)
+{
+    key->at = w->bytes + offset;
+    key->size = (size_t)(term_skip(key->at) - key->at);
+    if (key->size > w->look_left) {
+        return CNODE_TOO_LARGE;
+    }
+    w->look_left -= key->size;
+    return 0;
+}
+
+static bool is_canonical(const struct key *key)
+{
+    return *key->at == TAG_ATOM8 || *key->at == TAG_BINARY ||
+           term_is_canonical(term_at(key->at, key->size));
+}
+
+/* Compares each with each. A negative error; 0; 1: they need a closer look. */
+static int check_few(struct key_walk *w, const uint32_t *offsets, size_t n)
+{
+    struct key keys[FEW_PAIRS];
+
+    for (size_t i = 0; i < n; i++) {
+        int rc = look_at(w, offsets[i], &keys[i]);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (!is_canonical(&keys[i])) {
+            return 1;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (keys[j].size == keys[i].size &&
+                memcmp(keys[j].at, keys[i].at, keys[i].size) == 0) {
+                return CNODE_MALFORMED;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Replaces a key that is not canonical by its form, in w->form. */
+static int make_canonical(struct key_walk *w, struct key *key)
+{
+    size_t start = buf_size(&w->form);
+    int rc;
+
+    if (is_canonical(key)) {
+        return 0;
+    }
+    rc = term_put_canonical(&w->form, term_at(key->at, key->size));
+    key->at = buf_data(&w->form) + start;
+    key->size = buf_size(&w->form) - start;
+    return rc;
+}
+
+struct key_slot {
+    uint32_t hash;
+    uint32_t number; /* of the key, from 1; 0: free */
+};
+
+static int hash_of(struct key_walk *w, uint32_t offset, uint64_t *hash)
+{
+    struct key key;
+    int rc = look_at(w, offset, &key);
+
+    buf_clear(&w->form);
+    if (rc == 0) {
+        rc = make_canonical(w, &key);
+    }
+    if (rc == 0) {
+        *hash = hash_bytes(key.at, key.size);
+    }
+    return rc;
+}
+
+/* Their hashes are the same. */
+static int compare(struct key_walk *w, uint32_t a, uint32_t b)
+{
+    struct cnode_term forms[2];
+    size_t size;
+    int rc = 0;
+
+    buf_clear(&w->form);
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        struct key key;
+
+        rc = look_at(w, i == 0 ? a : b, &key);
+        if (rc == 0) {
+            rc = term_put_canonical(&w->form, term_at(key.at, key.size));
+        }
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    forms[0] = term_at(buf_data(&w->form), buf_size(&w->form));
+    size = cnode_term_size(forms[0]);
+    forms[1] = term_behind(forms[0], size);
+    return term_same_bytes(forms[0], forms[1]) ? CNODE_MALFORMED : 0;
+}
+
+static int check_many(struct key_walk *w, const uint32_t *keys, size_t n)
+{
+    size_t cap = 2 * FEW_PAIRS;
+    struct key_slot *table;
+    uint64_t hash = 0;
+    int rc = 0;
+
+    if (n > FEW_PAIRS) {
+        if (n > w->pairs_left) {
+            return CNODE_TOO_LARGE;
+        }
+        w->pairs_left -= n;
+    }
+    while (cap < 2 * n) {
+        cap *= 2;
+    }
+    table = mem_try(cap * sizeof(*table));
+    if (table == NULL) {
+        return CNODE_NOMEM;
+    }
+    memset(table, 0, cap * sizeof(*table));
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        size_t at;
+
+        rc = hash_of(w, keys[i], &hash);
+        at = hash & (cap - 1);
+        for (; rc == 0 && table[at].number != 0; at = (at + 1) & (cap - 1)) {
+            if (table[at].hash == hash >> 32) {
+                rc = compare(w, keys[table[at].number - 1], keys[i]);
+            }
+        }
+        table[at] = (struct key_slot){.hash = (uint32_t)(hash >> 32),
+                                      .number = (uint32_t)i + 1};
+    }
+    mem_free(table);
+    return rc;
+}
+
+static int check_map(struct key_walk *w, const uint32_t *keys, size_t n)
+{
+    int rc = n <= FEW_PAIRS ? check_few(w, keys, n) : 1;
+
+    return rc == 1 ? check_many(w, keys, n) : rc;
+}
