@@ -3,17 +3,34 @@
  * Where it begins: reads the command line and runs the command. What a node is
  * made of is in cnode.c.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "admin/call.h"
 #include "admin/help.h"
 #include "admin/reference.h"
 #include "admin/signals.h"
 #include "base/hash.h"
+#include "base/metric.h"
 #include "cnode.h"
 #include "term/atom.h"
+
+/* Some start programs without the three standard files. Their numbers must not
+ * become those of sockets: what is printed would go there. */
+static void open_standard_files(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
 
 static void seed_hash(void)
 {
@@ -97,6 +114,7 @@ int main(int argc, char **argv)
     struct cli cli;
     int code = EXIT_CODE_USAGE;
 
+    open_standard_files();
     signals_ignore_pipe();
     seed_hash();
     if (argc < 2) {
@@ -109,5 +127,7 @@ int main(int argc, char **argv)
         code = print(stderr, &cli.errors, EXIT_CODE_USAGE);
     }
     cli_fini(&cli);
+    atom_fini();
+    metric_fini();
     return code;
 }

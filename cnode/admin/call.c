@@ -21,6 +21,7 @@ enum {
     TIMEOUT_DEFAULT_MS = 5000,
     NS_PER_MS = 1000000,
     REASON_SHOWN = 400, /* bytes of an exit reason */
+    CARET_COLUMNS = 60, /* on both sides of a mistake */
 };
 
 static const uint64_t timeout_most_ns = UINT64_C(86400) * 1000000000;
@@ -61,9 +62,12 @@ static int read_term(struct buf *out, const char *what, const char *text,
     if (rc == 0) {
         return 0;
     }
+    if (rc != CNODE_SYNTAX) {
+        buf_printf(error, "cnode: %s: %s\n", what, cnode_strerror(rc));
+        return CNODE_EINVALID;
+    }
     buf_printf(error, "cnode: %s is not an Erlang term: expected %s\n", what,
-               rc == CNODE_SYNTAX && expected != NULL ? expected
-                                                      : cnode_strerror(rc));
+               expected);
     call_put_caret(error, text, where);
     return CNODE_EINVALID;
 }
@@ -94,6 +98,12 @@ int call_read(struct call *call, const struct cli *cli, struct buf *error)
                    call->is_pooled ? "POOL" : "SERVICE", ATOM_MAX_CHARS);
         return CNODE_EINVALID;
     }
+    if (epmd_env_mistake() != NULL) {
+        buf_printf(error,
+                   "cnode: ERL_EPMD_PORT: expected a port 1..65535, got %s\n",
+                   epmd_env_mistake());
+        return CNODE_EINVALID;
+    }
     rc = read_timeout(call, cli->timeout, error);
     if (rc == 0 && call->is_pooled) {
         rc = read_term(&call->id, "ID", args[2], error);
@@ -110,21 +120,31 @@ void call_fini(struct call *call)
     buf_fini(&call->term);
 }
 
-/* Only the line that holds the mistake; a character of UTF-8 is one column. */
+/* Inside of a character of UTF-8, which is one column. */
+static bool is_inside(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Only the line that holds the mistake, and of a long one only a part. */
 void call_put_caret(struct buf *out, const char *text, size_t where)
 {
     const char *at = text + where;
-    const char *start = at;
-    size_t columns = 0;
+    const char *start = at, *end = at;
+    int columns = 0, behind = 0;
 
-    while (start > text && start[-1] != '\n') {
+    while (start > text && start[-1] != '\n' &&
+           (columns < CARET_COLUMNS || is_inside(*start))) {
         start--;
+        columns += !is_inside(*start);
     }
-    for (const char *c = start; c < at; c++) {
-        columns += ((unsigned char)*c & 0xc0) != 0x80;
+    while (*end != '\0' && *end != '\n' &&
+           (behind < CARET_COLUMNS || is_inside(*end))) {
+        behind += !is_inside(*end);
+        end++;
     }
-    buf_printf(out, "    %.*s\n", (int)strcspn(start, "\n"), start);
-    buf_printf(out, "    %*s^\n", (int)columns, "");
+    buf_printf(out, "    %.*s\n", (int)(end - start), start);
+    buf_printf(out, "    %*s^\n", columns, "");
 }
 
 /* --- the request */
@@ -278,7 +298,7 @@ void call_put_failure(struct buf *out, const struct call *call,
         buf_printf(out, "no reply within %s", timeout);
         break;
     case CLIENT_NO_EPMD:
-        if (result->rc == CNODE_NOT_FOUND) {
+        if (result->rc == CNODE_NOT_REGISTERED) {
             buf_printf(out,
                        "no node of that name is registered at its epmd "
                        "(port %u)",

@@ -49,7 +49,8 @@ static const char *const about[CLI_COMMAND_COUNT] = {
         "#{a => 1}, 'Elixir.Foo', \"text\" (a binary here), <<1, 2>>. Quote\n"
         "them for the shell.\n"
         "\n"
-        "Exit code: 0 a reply came, 1 none did, 2 mistake in the arguments.\n",
+        "Exit code: 0 a reply came, whatever it says; 1 none did; 2 a\n"
+        "mistake in the arguments.\n",
     [CLI_VERSION] = "Prints the name and version of this program.\n",
     [CLI_HELP] =
         "`cnode help configuration` lists every key of the configuration with\n"

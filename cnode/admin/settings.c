@@ -59,7 +59,8 @@ static const struct config_key node_keys[] = {
     {KEY(NODE, cookies), .type = CONFIG_OBJECT,
      .doc = "other cookies for some nodes: {\"node@host\": \"cookie\"}"},
     {KEY(NODE, join), .type = CONFIG_ARRAY,
-     .doc = "nodes to stay connected to; dialled again for ever"},
+     .doc = "nodes to stay connected to; dialled again for ever. Its own name "
+            "is skipped, so that all nodes may have the same list"},
     {KEY(NODE, hidden), .type = CONFIG_BOOL, .doc = "connect as a hidden node"},
     {KEY(NODE, listen), .type = CONFIG_STRING, .doc = "address to listen on"},
     {KEY(NODE, port), .type = CONFIG_UINT, .most = 65535,
@@ -177,6 +178,7 @@ static void check_name(struct settings *settings, const struct cli *cli);
 static void check_listen(struct settings *settings);
 static void check_join(struct settings *settings, const struct cli *cli);
 static void check_cookies(struct settings *settings);
+static void check_epmd(struct settings *settings);
 static void check_schedulers(struct settings *settings);
 
 static void settings_init(struct settings *settings)
@@ -201,6 +203,7 @@ static void settings_read(struct settings *settings, const struct cli *cli)
     check_listen(settings);
     check_join(settings, cli);
     check_cookies(settings);
+    check_epmd(settings);
     check_schedulers(settings);
 }
 
@@ -304,12 +307,25 @@ static void check_listen(struct settings *settings)
     }
 }
 
+static bool is_joined(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->join.count; i++) {
+        if (strcmp(settings->join.items[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_join(struct settings *settings, const char *name)
 {
     struct cli_list *join = &settings->join;
 
     if (settings->node.name != NULL && strcmp(settings->node.name, name) == 0) {
         return; /* one file for all nodes may name every one of them */
+    }
+    if (is_joined(settings, name)) {
+        return; /* an option may repeat the file */
     }
     join->items =
         mem_realloc(join->items, (join->count + 1) * sizeof(*join->items));
@@ -325,7 +341,10 @@ static void check_join(struct settings *settings, const struct cli *cli)
     {
         const char *name = json_string_value(element);
         char *path = config_index("node.join", i);
-        if (name != NULL && node_name_is_valid(name)) {
+        if (name != NULL && is_joined(settings, name)) {
+            config_error(&settings->config, path,
+                         "expected each node once, got \"%s\" again", name);
+        } else if (name != NULL && node_name_is_valid(name)) {
             add_join(settings, name);
         } else if (name != NULL) {
             config_error(&settings->config, path, "expected %s, got \"%s\"",
@@ -376,6 +395,18 @@ static void check_cookies(struct settings *settings)
                          COOKIE_MAX);
         }
         mem_free(path);
+    }
+}
+
+static void check_epmd(struct settings *settings)
+{
+    const char *mistake = epmd_env_mistake();
+
+    if (mistake != NULL && settings->node.epmd_port == 0) {
+        buf_printf(&settings->config.errors,
+                   "ERL_EPMD_PORT: expected a port 1..65535, got \"%s\"\n",
+                   mistake);
+        settings->config.error_count++;
     }
 }
 

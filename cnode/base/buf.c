@@ -52,7 +52,7 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
         buf->error = CNODE_TOO_LARGE;
         return NULL;
     }
-    if (is_short && buf->head > 0 &&
+    if (is_short && buf->data != NULL && buf->head > 0 &&
         (buf->head >= size || (buf->max != 0 && n > buf->max - buf->len))) {
         memmove(buf->data, buf->data + buf->head, size);
         buf->head = 0;

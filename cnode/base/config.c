@@ -174,6 +174,22 @@ int config_parse(struct config *config, const char *path, const char *text)
     return rc;
 }
 
+/* What jansson found, in words about the file. */
+static const char *syntax_mistake(const char *text, const json_error_t *error)
+{
+    if (text[strspn(text, " \t\r\n")] == '\0') {
+        return "expected an object, the file is empty";
+    }
+    if (json_error_code(error) == json_error_null_character ||
+        json_error_code(error) == json_error_null_byte_in_key) {
+        return "the character \\u0000 is not allowed";
+    }
+    if (strncmp(error->text, "'[' or '{' expected", 19) == 0) {
+        return "expected an object";
+    }
+    return error->text;
+}
+
 /* Keeps the text and makes the tree. */
 static int parse(struct config *config, struct buf *file)
 {
@@ -192,8 +208,8 @@ static int parse(struct config *config, struct buf *file)
         json_loadb(config->text, size, JSON_REJECT_DUPLICATES, &error);
     if (config->root == NULL) {
         (void)snprintf(place, sizeof(place), "%s:%d:%d", config->path,
-                       error.line, error.column);
-        report(config, place, "", error.text);
+                       error.line, error.column > 0 ? error.column : 1);
+        report(config, place, "", syntax_mistake(config->text, &error));
         return CNODE_CONFIG;
     }
     if (!json_is_object(config->root)) {
@@ -225,72 +241,103 @@ static json_t *set_value(const char *text)
     return value != NULL ? value : json_string(text);
 }
 
-/* The child of a segment; a missing object is made. NULL: there is none. */
-static json_t *set_descend(json_t *node, const struct config_segment *segment,
-                           bool *is_made)
+/* A way into the tree. */
+struct set_walk {
+    struct config_path path;
+    json_t *node;
+    json_t *parent;  /* of the first child that was made; NULL: none was */
+    char *made;      /* its key */
+    size_t made_len; /* of the path to it */
+};
+
+/* Goes to the child of a segment; a missing object or array is made. False:
+ * there is none. */
+static bool set_descend(struct set_walk *walk, struct config_segment *segment,
+                        const char *path)
 {
-    json_t *child;
+    bool is_index_next = !walk->path.is_key_next && walk->path.at[0] == '[';
+    json_t *parent = walk->node;
 
     if (segment->key == NULL) {
-        return json_array_get(node, segment->index);
+        walk->node = json_array_get(parent, segment->index);
+        return walk->node != NULL;
     }
-    child = json_object_get(node, segment->key);
-    if (child == NULL && json_is_object(node)) {
-        child = json_object();
-        if (json_object_set_new(node, segment->key, child) != 0) {
-            return NULL;
-        }
-        *is_made = true;
+    walk->node = json_object_get(parent, segment->key);
+    if (walk->node != NULL || !json_is_object(parent)) {
+        return walk->node != NULL;
     }
-    return child;
+    walk->node = is_index_next ? json_array() : json_object();
+    if (json_object_set_new(parent, segment->key, walk->node) != 0) {
+        return false;
+    }
+    if (walk->parent == NULL) {
+        walk->parent = parent;
+        walk->made = segment->key;
+        segment->key = NULL; /* taken */
+        walk->made_len =
+            (size_t)(walk->path.at - path) - (walk->path.is_key_next ? 1 : 0);
+    }
+    return true;
 }
 
-/* 0, or -1 when the node has no such place. Takes the value either way. */
-static int set_store(json_t *node, const struct config_segment *segment,
-                     json_t *value)
+/* False when the node has no such place; the one behind the last element of an
+ * array counts. Takes the value either way. */
+static bool set_store(json_t *node, const struct config_segment *segment,
+                      json_t *value)
 {
-    if (segment->key == NULL) {
-        return json_array_set_new(node, segment->index, value);
+    if (segment->key != NULL) {
+        return json_object_set_new(node, segment->key, value) == 0;
     }
-    return json_object_set_new(node, segment->key, value);
+    return (segment->index == json_array_size(node)
+                ? json_array_append_new(node, value)
+                : json_array_set_new(node, segment->index, value)) == 0;
 }
 
-/* Stores the value at `path` and notes the first place that changed. */
-static const char *set_path(struct config *config, const char *path,
+/* Stores the value at the end of the way. NULL, or what is wrong. */
+static const char *set_walk(struct set_walk *walk, const char *path,
                             json_t *value)
 {
-    struct config_path walk;
+    static const char nowhere[] =
+        "there is no object or array element to hold that";
     struct config_segment segment;
-    json_t *node = config->root;
-    size_t changed = strlen(path);
-    bool is_made = false;
-    int rc;
+    bool is_there = true;
 
-    config_path_init(&walk, path);
-    for (unsigned depth = 0; config_path_next(&walk, &segment); depth++) {
-        if (walk.is_end) {
-            rc = set_store(node, &segment, value);
+    for (unsigned depth = 0; config_path_next(&walk->path, &segment); depth++) {
+        if (walk->path.is_end) {
+            is_there = set_store(walk->node, &segment, value);
             mem_free(segment.key);
-            if (rc != 0) {
-                return "there is no object or array element to hold that";
-            }
-            buf_put(&config->set, path, changed);
-            buf_put_u8(&config->set, 0);
-            return NULL;
+            return is_there ? NULL : nowhere;
         }
-        node = depth < SET_DEPTH_MAX ? set_descend(node, &segment, &is_made)
-                                     : NULL;
+        is_there = depth < SET_DEPTH_MAX && set_descend(walk, &segment, path);
         mem_free(segment.key);
-        if (node == NULL) {
-            json_decref(value);
-            return "there is no object or array element to hold that";
-        }
-        if (is_made && changed == strlen(path)) {
-            changed = (size_t)(walk.at - path) - (walk.is_key_next ? 1 : 0);
+        if (!is_there) {
+            break;
         }
     }
     json_decref(value);
-    return "expected a path such as node.name or node.join[0]";
+    return is_there ? "expected a path such as node.name or node.join[0]"
+                    : nowhere;
+}
+
+/* Stores the value at `path` and notes the first place that changed; nothing
+ * does when something is wrong. */
+static const char *set_path(struct config *config, const char *path,
+                            json_t *value)
+{
+    struct set_walk walk = {.node = config->root};
+    const char *wrong;
+
+    config_path_init(&walk.path, path);
+    wrong = set_walk(&walk, path, value);
+    if (wrong == NULL) {
+        buf_put(&config->set, path,
+                walk.parent != NULL ? walk.made_len : strlen(path));
+        buf_put_u8(&config->set, 0);
+    } else if (walk.parent != NULL) {
+        (void)json_object_del(walk.parent, walk.made);
+    }
+    mem_free(walk.made);
+    return wrong;
 }
 
 int config_set(struct config *config, const char *assignment)

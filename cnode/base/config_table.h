@@ -29,14 +29,14 @@ enum config_type {
 /* One key. The field is set to its default by the caller before reading. */
 struct config_key {
     const char *name;
-    enum config_type type;
     size_t offset;              /* of the field in the target struct */
     uint64_t least, most;       /* most 0: no upper bound */
     const char *const *choices; /* CONFIG_ENUM: NULL terminated */
     const char *wanted;         /* overrides "expected …" in messages */
-    bool required;
-    bool or_null;    /* null is allowed and leaves the default */
     const char *doc; /* one line for docs/configuration.md and help */
+    enum config_type type;
+    bool required;
+    bool or_null; /* null is allowed and leaves the default */
 };
 
 /* Reads `object` (at JSON path `path`) into `target`. Unknown keys are mistakes

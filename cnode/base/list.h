@@ -15,11 +15,6 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(head)                                                        \
-    {                                                                          \
-        &(head), &(head)                                                       \
-    }
-
 static inline void list_init(struct list *head)
 {
     head->next = head->prev = head;
@@ -36,11 +31,6 @@ static inline void list_push_back(struct list *head, struct list *node)
     node->next = head;
     head->prev->next = node;
     head->prev = node;
-}
-
-static inline void list_push_front(struct list *head, struct list *node)
-{
-    list_push_back(head->next, node);
 }
 
 /* Removes; may be called again on a removed or freshly initialised node. */

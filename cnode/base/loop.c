@@ -149,6 +149,11 @@ void loop_wake(struct loop *loop)
     CHECK(uv_async_send(&loop->wake) == 0);
 }
 
+uint64_t loop_clock_ns(void)
+{
+    return uv_hrtime();
+}
+
 void loop_traffic(struct loop *loop)
 {
     loop->busy_until_ns = loop_now_ns(loop) + loop->busy_poll_ns;

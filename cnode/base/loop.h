@@ -91,6 +91,9 @@ static inline uint64_t loop_now_ns(struct loop *loop)
     return loop->now_ns;
 }
 
+/* The clock itself, for work that must not fill a turn. */
+uint64_t loop_clock_ns(void);
+
 /* Traffic happened: busy-poll from now for busy_poll_ns. */
 void loop_traffic(struct loop *loop);
 

@@ -18,23 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MEM_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MEM_ASAN 1
-#endif
+#ifdef __GLIBC__
+#include <malloc.h>
 #endif
 
-#ifdef MEM_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, size)   ASAN_POISON_MEMORY_REGION(at, size)
-#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
-#else
-#define POISON(at, size)   ((void)(at), (void)(size))
-#define UNPOISON(at, size) ((void)(at), (void)(size))
-#endif
+#include "base/poison.h"
 
 enum {
     CHUNK_BYTES = 65536 - 16, /* malloc's own header makes it 64 KiB */
@@ -111,6 +99,13 @@ void *mem_try_realloc(void *old, size_t size)
 void mem_free(void *ptr)
 {
     free(ptr);
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 void mem_fail_after(unsigned n)

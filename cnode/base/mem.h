@@ -24,6 +24,10 @@ MUST_USE void *mem_try_realloc(void *old, size_t size); /* old stays valid */
 
 void mem_free(void *ptr); /* NULL is fine */
 
+/* Gives free memory back to the system; takes milliseconds. For after much was
+ * freed that is not soon needed again. */
+void mem_trim(void);
+
 /* Tests: the nth next mem_try or mem_try_realloc fails (1 = the next). 0 turns
  * it off. Per thread. */
 void mem_fail_after(unsigned n);

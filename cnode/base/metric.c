@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The arrays of all threads hang in one list that only grows: an array outlives
- * its thread, so that counts never go back.
+ * its thread, so that counts never go back. The end of the program frees them.
  */
 #include "base/metric.h"
 
@@ -39,6 +39,20 @@ void metric_attach(void)
                                                   memory_order_relaxed)) {
     }
     metric_local = array->cells;
+}
+
+void metric_fini(void)
+{
+    /* relaxed: no other thread counts any more */
+    struct metric_array *array =
+        atomic_exchange_explicit(&arrays, NULL, memory_order_relaxed);
+
+    while (array != NULL) {
+        struct metric_array *next = array->next;
+        mem_free(array);
+        array = next;
+    }
+    metric_local = NULL;
 }
 
 uint64_t metric_read(enum metric metric)

@@ -19,6 +19,8 @@ enum metric {
 
 extern _Thread_local _Atomic uint64_t *metric_local;
 void metric_attach(void); /* makes this thread's array; called by metric_add */
+/* Frees all counts, at the end of the program: no other thread may count. */
+void metric_fini(void);
 
 /* relaxed: a counter orders nothing, and only this thread writes the cell. */
 static inline void metric_add(enum metric metric, uint64_t n)

@@ -6,7 +6,6 @@
 #include "cluster/net_kernel.h"
 
 #include "node/gen.h"
-#include "term/build.h"
 
 static void on_message(struct process *process, const struct signal *signal);
 static void on_exit_signal(struct process *process, struct cnode_term reason);

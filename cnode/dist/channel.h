@@ -59,8 +59,7 @@ void channel_fini(struct channel *channel);
  * 0, or why the connection must be closed (CNODE_PROTOCOL, CNODE_MALFORMED,
  * CNODE_TOO_LARGE); nothing may be fed after that. A signal callback may ask to
  * stop (the connection closes): channel_feed returns after the current frame
- * when
- * `*stop` becomes true (NULL: never). */
+ * when `*stop` becomes true (NULL: never). */
 MUST_USE int channel_feed(struct channel *channel, const uint8_t *bytes,
                           size_t len, size_t *used, const bool *stop);
 /* How long a buffer must be for the frame at `bytes`, its length included; 0 if

@@ -24,15 +24,9 @@
 #include "dist/address.h"
 #include "dist/flags.h"
 #include "dist/outlet.h"
+#include "dist/pace.h"
 #include "dist/pulse.h"
 #include "dist/read_buffer.h"
-
-enum {
-    PACE_BURST = 4, /* frames in one read: fewer are no burst */
-    PACE_MANY = 32, /* from here on many callers are at work */
-    PACE_FEW_NS = 15000,
-    PACE_MANY_NS = 100000,
-};
 
 enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP, CONN_CLOSING };
 
@@ -68,7 +62,6 @@ struct conn {
     /* in */
     struct read_buffer in;
     uint64_t bytes_in;
-    uint64_t last_frames;
 
     /* out */
     struct flush_hook flush;
@@ -84,7 +77,6 @@ static void on_abandoned(uv_handle_t *handle);
 static void on_connected(uv_connect_t *req, int status);
 static int conn_greet(struct conn *conn);
 static void on_timer(struct timer *timer);
-static void conn_pace(struct conn *conn, uint64_t frames, uint64_t answers);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static int conn_shake(struct conn *conn, size_t *used);
@@ -417,30 +409,14 @@ static int conn_feed(struct conn *conn, size_t *used)
     uint64_t in = conn->channel.frames_in, out = conn->channel.frames_out;
     int rc = channel_feed(&conn->channel, conn->in.bytes + start,
                           conn->in.size - start, &taken, &conn->stop);
+    uint64_t pause_ns = pace_pause_ns(conn->channel.frames_in - in,
+                                      conn->channel.frames_out - out);
 
     *used = start + taken;
-    conn->last_frames = conn->channel.frames_in - in;
-    conn_pace(conn, conn->last_frames, conn->channel.frames_out - out);
-    return rc;
-}
-
-/* A peer that writes each message by itself wakes us for each. After a burst we
- * let more gather before the next read: then one read and one write serve many.
- * Long when nobody waits for an answer or many do at once, short for a few
- * callers, who would wait for us. */
-static void conn_pace(struct conn *conn, uint64_t frames, uint64_t answers)
-{
-    uint64_t pause_ns = PACE_FEW_NS;
-
-    if (frames < PACE_BURST) {
-        return;
-    }
-    if (answers == 0 || frames >= PACE_MANY) {
-        pause_ns = PACE_MANY_NS;
-    }
     if (pause_ns > conn->loop->pause_ns) {
         conn->loop->pause_ns = pause_ns;
     }
+    return rc;
 }
 
 static void on_signal(void *owner, const struct control *control)
@@ -595,16 +571,6 @@ struct channel *conn_channel(struct conn *conn)
 {
     CHECK(conn->has_channel);
     return &conn->channel;
-}
-
-bool conn_is_up(const struct conn *conn)
-{
-    return conn->state == CONN_UP;
-}
-
-uint64_t conn_last_frames(const struct conn *conn)
-{
-    return conn->last_frames;
 }
 
 const char *conn_peer_name(const struct conn *conn)

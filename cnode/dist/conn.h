@@ -66,9 +66,6 @@ MUST_USE int conn_accept(struct conn **conn, struct loop *loop,
 void conn_close(struct conn *conn, int reason);
 
 struct channel *conn_channel(struct conn *conn);
-bool conn_is_up(const struct conn *conn);
-/* How many frames the last read brought: for pacing. */
-uint64_t conn_last_frames(const struct conn *conn);
 const char *conn_peer_name(const struct conn *conn); /* "" until known */
 uint64_t conn_peer_flags(const struct conn *conn);
 uint32_t conn_peer_creation(const struct conn *conn);

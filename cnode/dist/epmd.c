@@ -101,18 +101,38 @@ static void epmd_move(struct epmd_client *client, enum epmd_state to)
     client->state = to;
 }
 
-uint16_t epmd_port_from_env(void)
+/* 0: it is no port. */
+static uint16_t port_of(const char *text)
 {
-    const char *text = getenv("ERL_EPMD_PORT");
     char *end;
     unsigned long port;
 
-    if (text == NULL || *text < '0' || *text > '9') {
-        return EPMD_PORT;
+    if (*text < '0' || *text > '9') {
+        return 0;
     }
     port = strtoul(text, &end, 10);
-    return *end == '\0' && port >= 1 && port <= UINT16_MAX ? (uint16_t)port
-                                                           : EPMD_PORT;
+    return *end == '\0' && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+static const char *port_variable(void)
+{
+    /* Nobody sets it. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    return getenv("ERL_EPMD_PORT");
+}
+
+uint16_t epmd_port_from_env(void)
+{
+    const char *text = port_variable();
+    uint16_t port = text == NULL ? 0 : port_of(text);
+
+    return port != 0 ? port : EPMD_PORT;
+}
+
+const char *epmd_env_mistake(void)
+{
+    const char *text = port_variable();
+
+    return text == NULL || *text == '\0' || port_of(text) != 0 ? NULL : text;
 }
 
 int epmd_open(struct epmd_client **out, struct loop *loop, uint16_t epmd_port,
@@ -226,6 +246,7 @@ static void epmd_first_failed(struct epmd_client *client, int reason)
 static int epmd_start_daemon(struct epmd_client *client)
 {
     char port[8];
+    /* Nobody sets it. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     char *path = epmd_program_find(getenv("PATH"));
     char *args[] = {"epmd", "-daemon", "-port", port, NULL};
     uv_process_options_t options = {

@@ -33,6 +33,8 @@ struct epmd_events {
 
 /* The port of epmd: ERL_EPMD_PORT, else 4369. */
 uint16_t epmd_port_from_env(void);
+/* What ERL_EPMD_PORT says when that is no port, else NULL. */
+const char *epmd_env_mistake(void);
 
 /* Opens; from then on the one way out is the closed event. `start_daemon`:
  * start epmd if there is none. 0 or a negative error before anything
@@ -48,7 +50,7 @@ void epmd_close(struct epmd_client *client);
  * first), asks the epmd of that host. `done` runs exactly once, never before
  * this returns, unless it fails at once; the lookup is gone then. Its address
  * is borrowed, NULL unless rc is 0. Errors: CNODE_BAD_NAME (at once),
- * CNODE_NOT_FOUND: epmd does not know the node; CNODE_REFUSED: a node of
+ * CNODE_NOT_REGISTERED: epmd does not know the node; CNODE_REFUSED: a node of
  * another protocol version; CNODE_TIMEOUT, CNODE_PROTOCOL, CNODE_CLOSED,
  * CNODE_CANCELED, errors of libuv. With port != 0 epmd is not asked.
  *

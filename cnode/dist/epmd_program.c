@@ -56,6 +56,7 @@ static char *find_in_places(const char *pattern)
     glob_t found;
     char *path = NULL;
 
+    /* No ~ in the pattern. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc && path == NULL; i++) {
             if (is_program(found.gl_pathv[i])) {

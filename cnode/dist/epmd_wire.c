@@ -84,7 +84,7 @@ int epmd_get_port(const uint8_t *bytes, size_t len, uint16_t *port)
         return 0;
     }
     if (bytes[1] != 0) {
-        return CNODE_NOT_FOUND;
+        return CNODE_NOT_REGISTERED;
     }
     if (len < 10) {
         return 0;

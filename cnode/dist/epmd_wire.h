@@ -17,8 +17,8 @@ void epmd_put_port_please(struct buf *buf, const char *alive);
  * needed; CNODE_NAME_IN_USE, CNODE_PROTOCOL. */
 MUST_USE int epmd_get_alive(const uint8_t *bytes, size_t len,
                             uint32_t *creation);
-/* PORT2_RESP: 1 and the port, 0 for more; CNODE_NOT_FOUND, CNODE_PROTOCOL, and
- * CNODE_REFUSED when the versions it offers exclude 6. */
+/* PORT2_RESP: 1 and the port, 0 for more; CNODE_NOT_REGISTERED, CNODE_PROTOCOL,
+ * and CNODE_REFUSED when the versions it offers exclude 6. */
 MUST_USE int epmd_get_port(const uint8_t *bytes, size_t len, uint16_t *port);
 
 #endif

@@ -37,3 +37,23 @@ uint64_t dist_flags_missing(uint64_t expanded)
 {
     return MANDATORY_26 & ~expanded;
 }
+
+void dist_flags_put_names(struct buf *buf, uint64_t flags)
+{
+    static const struct {
+        const char *name;
+        uint64_t bits;
+    } all[] = {
+#define DIST_FLAG(name, bits, send) {#name, UINT64_C(bits)},
+#include "dist/flags.def"
+#undef DIST_FLAG
+    };
+    const char *space = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if ((flags & all[i].bits) != 0) {
+            buf_printf(buf, "%s%s", space, all[i].name);
+            space = " ";
+        }
+    }
+}

@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include <cnode/error.h>
 
+enum { TRIM_BYTES = 16 * 1024 * 1024 };
+
 static int assembly_append(struct assembler *assembler,
                            struct assembly *assembly, const uint8_t *bytes,
                            size_t size);
@@ -38,6 +40,7 @@ void assembler_init(struct assembler *assembler)
 
 void assembler_fini(struct assembler *assembler)
 {
+    bool was_large = assembler->held_bytes > TRIM_BYTES;
     struct assembly *assembly;
 
     MAP_EACH(assembly, &assembler->by_sequence) {
@@ -45,6 +48,9 @@ void assembler_fini(struct assembler *assembler)
     }
     map_fini(&assembler->by_sequence);
     assembler->held_bytes = 0;
+    if (was_large) {
+        mem_trim(); /* nobody may need as much for years */
+    }
 }
 
 int assembler_first(struct assembler *assembler, uint64_t sequence,

@@ -280,7 +280,7 @@ static int on_challenge(struct handshake *h, const uint8_t *packet, size_t len)
         return CNODE_BAD_NAME; /* somebody else lives at that address */
     }
     if (dist_flags_missing(h->peer_flags) != 0) {
-        return CNODE_REFUSED;
+        return CNODE_UNSUPPORTED;
     }
 
     buf_put_u16(&h->out, 1 + 4 + DIGEST_BYTES);
@@ -348,7 +348,7 @@ static int answer_name(struct handshake *h, enum handshake_status status)
         return 0;
     case HANDSHAKE_NOT_ALLOWED:
     default:
-        return refuse(h, CNODE_REFUSED);
+        return refuse(h, CNODE_NOT_ALLOWED);
     }
 }
 
@@ -367,16 +367,18 @@ static int on_name(struct handshake *h, const uint8_t *packet, size_t len)
         return CNODE_PROTOCOL;
     }
     if ((h->peer_flags & DIST_NAME_ME) != 0) {
-        return refuse(h, CNODE_REFUSED); /* asks us for a name: we give none */
+        return refuse(h, CNODE_NOT_ALLOWED); /* wants a name: we give none */
     }
     rc = read_name(h->peer, packet + NAME_HEAD, name_len);
     if (rc != 0) {
         h->peer[0] = '\0';
         return refuse(h, rc);
     }
-    if (dist_flags_missing(h->peer_flags) != 0 ||
-        strcmp(h->peer, h->self) == 0) {
-        return refuse(h, CNODE_REFUSED);
+    if (dist_flags_missing(h->peer_flags) != 0) {
+        return refuse(h, CNODE_UNSUPPORTED);
+    }
+    if (strcmp(h->peer, h->self) == 0) {
+        return refuse(h, CNODE_NOT_ALLOWED);
     }
     return answer_name(h, h->events->named(h->owner, h->peer, h->peer_flags,
                                            h->peer_creation));

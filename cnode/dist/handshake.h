@@ -79,7 +79,8 @@ void handshake_accept(struct handshake *h);
 /* Consumes whole packets; stops exactly at the end of the handshake, so that
  * what follows belongs to the channel. 0 and h->state tells how far it is; or
  * an error, after which what is in `out` should still be written before
- * closing: CNODE_COOKIE, CNODE_REFUSED (the peer said no), CNODE_EXISTS (nok or
+ * closing: CNODE_COOKIE, CNODE_REFUSED (the peer said no), CNODE_UNSUPPORTED
+ * (it lacks flags) and CNODE_NOT_ALLOWED (we said no), CNODE_EXISTS (nok or
  * alive: another connection wins), CNODE_PROTOCOL, CNODE_BAD_NAME. */
 MUST_USE int handshake_feed(struct handshake *h, const uint8_t *bytes,
                             size_t len, size_t *used);

@@ -35,7 +35,7 @@ static unsigned outlet_gather(struct outlet *outlet, uv_buf_t *vecs,
     *size = 0;
     for (int i = 0; i < count; i++) {
         /* libuv does not write to them: its uv_buf_t serves reading too. */
-        vecs[i].base = (char *)(uintptr_t)slices[i].bytes;
+        vecs[i].base = (char *)slices[i].bytes;
         vecs[i].len = slices[i].size;
         *size += slices[i].size;
     }

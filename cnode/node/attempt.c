@@ -12,9 +12,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
+#include "dist/flags.h"
 #include "node/node.h"
 
 static const struct conn_events conn_events;
+static void greeting_failed(struct attempt *attempt, int reason);
 
 /* --- made */
 
@@ -53,16 +56,34 @@ int attempt_dial(struct attempt **out, struct peer *peer,
     return 0;
 }
 
+/* Strangers that connect and say nothing must not keep others out: an honest
+ * handshake is done before as many have come after it. */
+static void close_oldest_greeting(struct peers *peers)
+{
+    LIST_EACH(it, &peers->attempts) {
+        struct attempt *attempt = CONTAINER_OF(it, struct attempt, node);
+
+        if (attempt->is_greeting) {
+            METRIC_INC(connections_refused);
+            greeting_failed(attempt, CNODE_LIMIT);
+            attempt_abandon(attempt, CNODE_LIMIT);
+            return;
+        }
+    }
+}
+
 void attempt_accept(struct peers *peers, uv_stream_t *server)
 {
     struct loop *loop = node_loop(peers->node);
     struct attempt *attempt;
 
     if (peers->node->creation == 0 || peers->node->is_leaving ||
-        peers->is_closing || peers->attempt_count >= limits.connections ||
-        peers->greeting_count >= limits.handshakes) {
+        peers->is_closing || peers->attempt_count >= limits.connections) {
         listener_refuse(loop, server);
         return;
+    }
+    if (peers->greeting_count >= limits.handshakes) {
+        close_oldest_greeting(peers);
     }
     attempt = attempt_new(peers, NULL);
     if (conn_accept(&attempt->conn, loop, &peers->conn_config, server,
@@ -234,6 +255,20 @@ static void on_over_limit(void *owner, struct conn *conn,
 
 /* --- closed */
 
+/* Flags it would need. */
+static void report_missing(const struct attempt *attempt)
+{
+    const struct conn *conn = attempt->conn;
+    struct buf names;
+
+    buf_init(&names, 0);
+    dist_flags_put_names(&names, dist_flags_missing(conn_peer_flags(conn)));
+    LOG_WARN("handshake_failed", F_STR("peer", conn_peer_name(conn)),
+             F_STR("address", conn_address(conn)), F_ERR(CNODE_UNSUPPORTED),
+             F_BYTES("missing", buf_data(&names), buf_size(&names)));
+    buf_fini(&names);
+}
+
 /* What operators should see, once a minute for each peer: not our own stop, and
  * not the loser of two connections. */
 static void report(const struct attempt *attempt, int reason)
@@ -250,6 +285,10 @@ static void report(const struct attempt *attempt, int reason)
         reason == CNODE_CANCELED ||
         !refusals_is_news(&peers->refusals, who, len,
                           loop_now_ms(node_loop(peers->node)))) {
+        return;
+    }
+    if (reason == CNODE_UNSUPPORTED) {
+        report_missing(attempt);
         return;
     }
     LOG_WARN("handshake_failed", F_STR("peer", name), F_STR("address", address),
@@ -277,8 +316,9 @@ static void dial_ended(struct peer *peer, struct attempt *attempt, int reason)
         peer_expect(peer); /* nok: the peer's own dial goes on */
         return;
     }
-    if (!peer->keep && (reason == CNODE_COOKIE || reason == CNODE_REFUSED ||
-                        reason == CNODE_PROTOCOL)) {
+    if (!peer->keep &&
+        (reason == CNODE_COOKIE || reason == CNODE_REFUSED ||
+         reason == CNODE_UNSUPPORTED || reason == CNODE_PROTOCOL)) {
         report(attempt, reason); /* those to keep are reported by each dial */
     }
     peer_dial_failed(peer, reason);

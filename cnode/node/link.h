@@ -7,9 +7,9 @@
  *   link():          absent, waiting -> active (LINK sent)
  *   unlink():        active -> waiting(id) (UNLINK_ID sent)
  *   LINK comes:      absent -> active; else no change
- *   UNLINK_ID comes: active -> absent; always acknowledged, before anything
- * else ACK(id) comes:   waiting(id) -> absent EXIT comes:      active -> exit
- * signal; either way absent
+ *   UNLINK_ID comes: active -> absent; always acknowledged, first of all
+ *   ACK(id) comes:   waiting(id) -> absent
+ *   EXIT comes:      active -> exit signal; either way absent
  */
 #ifndef CNODE_NODE_LINK_H
 #define CNODE_NODE_LINK_H

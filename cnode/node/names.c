@@ -124,18 +124,3 @@ void names_process_ends(struct names *names, struct process *process)
     }
     process->flags &= ~(uint32_t)PROCESS_NAMED;
 }
-
-atom_t names_of(const struct names *names, const struct process *process)
-{
-    struct name *name;
-
-    if ((process->flags & PROCESS_NAMED) == 0) {
-        return ATOM_NONE;
-    }
-    MAP_EACH(name, &names->by_atom) {
-        if (name->process == process) {
-            return name->atom;
-        }
-    }
-    return ATOM_NONE;
-}

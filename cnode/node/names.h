@@ -34,7 +34,5 @@ struct process *names_whereis(const struct names *names, atom_t atom);
 struct process *names_receiver(const struct names *names, atom_t atom);
 /* A process ends: all its names are free, and its routers gone. */
 void names_process_ends(struct names *names, struct process *process);
-/* The name of a process, ATOM_NONE when it has none. */
-atom_t names_of(const struct names *names, const struct process *process);
 
 #endif

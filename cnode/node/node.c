@@ -15,7 +15,6 @@
 #include "base/metric.h"
 #include "dist/flags.h"
 #include "node/gen.h"
-#include "term/build.h"
 
 enum {
     REF_LOW_BITS = 18,
@@ -29,8 +28,6 @@ static void on_undelivered(void *owner, struct scheduler *scheduler,
 
 static const struct scheduler_events scheduler_events = {
     .signal = on_signal, .undelivered = on_undelivered};
-
-static void on_start(struct timer *timer);
 
 /* --- open */
 
@@ -68,13 +65,14 @@ int node_init(struct node *node, const struct node_config *config,
     buf_init(&node->scratch, limits.message_bytes);
     buf_init(&node->idents, 0);
     CHECK(buf_reserve(&node->idents, IDENTS_BYTES) != NULL);
-    timer_init(&node->start, on_start);
     node->next_ref = random_bits();
     return 0;
 }
 
-static void become_ready(struct node *node, int rc, uint32_t creation)
+static void on_registered(void *owner, int rc, uint32_t creation)
 {
+    struct node *node = owner;
+
     if (rc == 0) {
         node->creation = creation;
         node->is_registered = true;
@@ -89,19 +87,6 @@ static void become_ready(struct node *node, int rc, uint32_t creation)
     if (rc != 0) {
         node_close(node);
     }
-}
-
-/* A client has no registration to wait for: its creation is random. */
-static void on_start(struct timer *timer)
-{
-    struct node *node = CONTAINER_OF(timer, struct node, start);
-
-    become_ready(node, 0, (uint32_t)random_bits() | 4);
-}
-
-static void on_registered(void *owner, int rc, uint32_t creation)
-{
-    become_ready(owner, rc, creation);
 }
 
 static void on_renewed(void *owner)
@@ -134,10 +119,6 @@ int node_open(struct node *node)
                         config->callback_limit_ns, NULL);
     if (rc != 0) {
         return rc;
-    }
-    if (config->client) {
-        loop_timer_start(node_loop(node), &node->start, 0);
-        return 0;
     }
     rc = peers_listen(&node->peers, config->listen_host, config->listen_port);
     if (rc != 0) {
@@ -179,7 +160,6 @@ void node_close(struct node *node)
         return;
     }
     node->is_closing = true;
-    loop_timer_stop(node_loop(node), &node->start);
     if (node->epmd != NULL) {
         epmd_close(node->epmd);
     }

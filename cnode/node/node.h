@@ -27,7 +27,6 @@ struct node_config {
     /* NULL, or gives another cookie for some nodes (NULL: the default). */
     const char *(*cookie_for)(void *owner, const char *name);
     bool hidden;
-    bool client;             /* dials only: no listener, no epmd registration */
     const char *listen_host; /* "0.0.0.0" by default */
     uint16_t listen_port;    /* 0: any */
     uint16_t epmd_port;
@@ -77,8 +76,7 @@ struct node {
 
     node_forward_fn forward;
     void *forward_owner;
-    struct timer start; /* clients: `ready` comes a turn later */
-    bool is_registered; /* `ready` has run */
+    bool is_registered;                     /* `ready` has run */
     bool is_leaving, is_closing, is_closed; /* `closed` has run */
 };
 

@@ -36,6 +36,25 @@ static struct cnode_term bytes_of(const struct buf *buf)
     return term_at(buf_data(buf), buf_size(buf));
 }
 
+/* Callers tend to overlook what a send returns: so a term that was refused is
+ * in the log. */
+static int term_rc(struct cnode_worker *w, const char *what, const char *format,
+                   int rc)
+{
+    struct buf id;
+
+    if ((rc == CNODE_EINVALID || rc == CNODE_SYNTAX) &&
+        log_enabled(LOG_LEVEL_ERROR)) {
+        buf_init(&id, 0);
+        term_print(&id, cnode_id(w), LOG_TEXT_BYTES);
+        LOG_ERROR("wrong_term", F_STR("pool", cnode_pool_name(w)),
+                  F_BYTES("id", buf_data(&id), buf_size(&id)),
+                  F_STR("function", what), F_STR("format", format), F_ERR(rc));
+        buf_fini(&id);
+    }
+    return rc;
+}
+
 /* --- answering */
 
 int cnode_reply(struct cnode_worker *w, const char *format, ...)
@@ -44,7 +63,7 @@ int cnode_reply(struct cnode_worker *w, const char *format, ...)
     va_list args;
     int rc;
 
-    if (run == NULL) {
+    if (run == NULL || run->gen.kind != GEN_CALL) {
         return CNODE_EINVALID;
     }
     if (run->is_answered) {
@@ -53,7 +72,7 @@ int cnode_reply(struct cnode_worker *w, const char *format, ...)
     va_start(args, format);
     rc = run_vreply(run, format, args);
     va_end(args);
-    return rc;
+    return term_rc(w, "cnode_reply", format, rc);
 }
 
 struct cnode_from *cnode_from_keep(struct cnode_worker *w)
@@ -84,7 +103,7 @@ int cnode_reply_to(struct cnode_worker *w, struct cnode_from *from,
     va_end(args);
     rc = gen_reply_end(node, &w->process, &from->from);
     extras_drop_from(w, from);
-    return rc;
+    return term_rc(w, "cnode_reply_to", format, rc);
 }
 
 void cnode_from_free(struct cnode_worker *w, struct cnode_from *from)
@@ -100,13 +119,13 @@ int cnode_stop(struct cnode_worker *w, const char *reason, ...)
     va_list args;
     int rc;
 
-    if (run == NULL) {
+    if (run == NULL || !run->may_stop) {
         return CNODE_EINVALID;
     }
     va_start(args, reason);
     rc = run_vstop(run, AFTER_RULE, reason, args);
     va_end(args);
-    return rc;
+    return term_rc(w, "cnode_stop", reason, rc);
 }
 
 /* --- who am I */
@@ -175,17 +194,18 @@ uint64_t cnode_now_ms(struct cnode_worker *w)
 /* --- sending */
 
 static int send_scratch(struct cnode_worker *w, struct cnode_term to,
-                        struct buf *message)
+                        struct buf *message, const char *what,
+                        const char *format)
 {
     struct node *node = node_of(w);
     struct dest dest;
     int rc = buf_error(message);
 
-    if (rc != 0) {
-        return rc;
-    }
-    if (own_run(w) == NULL || term_is_none(to)) {
+    if (own_run(w) == NULL || (rc == 0 && term_is_none(to))) {
         return CNODE_EINVALID;
+    }
+    if (rc != 0) {
+        return term_rc(w, what, format, rc);
     }
     rc = dest_parse(to, node->name, &dest);
     if (rc != 0) {
@@ -205,7 +225,7 @@ int cnode_send(struct cnode_worker *w, struct cnode_term dest,
     va_start(args, format);
     term_vformat(buf, format, args);
     va_end(args);
-    return send_scratch(w, dest, buf);
+    return send_scratch(w, dest, buf, "cnode_send", format);
 }
 
 int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
@@ -219,7 +239,7 @@ int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
     va_start(args, format);
     term_vformat(buf, format, args);
     va_end(args);
-    return send_scratch(w, dest, buf);
+    return send_scratch(w, dest, buf, "cnode_cast", format);
 }
 
 /* --- monitors */
@@ -321,7 +341,7 @@ int cnode_timer_start(struct cnode_worker *w, uint64_t ms, uint64_t *timer,
     va_start(args, format);
     term_vformat(buf, format, args);
     va_end(args);
-    rc = buf_error(buf);
+    rc = term_rc(w, "cnode_timer_start", format, buf_error(buf));
     if (rc == 0) {
         rc = extras_timer_start(w, ms, bytes_of(buf), &number);
     }

@@ -25,8 +25,7 @@ enum child_request_kind child_request(struct cnode_term request,
 struct child_spec {
     struct cnode_term module; /* M of the start function */
     /* Of a worker: the first argument that is a ref, then what follows it, as
-     * in
-     * [{ref, Module, Id}, [Args], Context]. */
+     * in [{ref, Module, Id}, [Args], Context]. */
     bool has_ref;
     struct cnode_term ref_module, id, args, context;
 };

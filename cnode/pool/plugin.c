@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pool/elf.h"
 
 struct plugin {
     struct cnode_behaviour behaviour;
@@ -137,9 +138,13 @@ int behaviours_load(struct behaviours *behaviours, const char *path,
 {
     const struct cnode_behaviour *theirs;
     struct cnode_behaviour ours;
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    int rc;
+    void *library;
+    int rc = elf_check(path, why);
 
+    if (rc != 0) {
+        return rc;
+    }
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         /* one thread loads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         buf_printf(why, "%s", dlerror());

@@ -22,6 +22,7 @@
 enum {
     STARTS_PER_TURN = 1000,
     STOPS_PER_TURN = 1000,
+    STOPS_NS = 20 * 1000 * 1000, /* the same in time */
 };
 
 static void on_message(struct process *process, const struct signal *signal);
@@ -55,6 +56,21 @@ static void on_message(struct process *process, const struct signal *signal)
 
 /* --- up */
 
+/* For the watchdog, whose thread may read it at any time: an atom, as those
+ * live for ever. */
+static const char *worker_label(const struct pool_config *config)
+{
+    const char *behaviour = config->behaviour->name;
+    atom_t label;
+    struct buf text;
+
+    buf_init(&text, 0);
+    buf_printf(&text, "%s in %s", behaviour, atom_text(config->name));
+    label = atom_intern((const char *)buf_data(&text), buf_size(&text));
+    buf_fini(&text);
+    return label != ATOM_NONE ? atom_text(label) : behaviour;
+}
+
 struct pool *pool_new(struct pools *pools, const struct pool_config *config)
 {
     struct pool *pool = mem_zalloc(sizeof(*pool));
@@ -66,7 +82,7 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
     pool->config = config;
     pool->behaviour = config->behaviour;
     pool->worker_class = (struct process_class){
-        .name = config->behaviour->name,
+        .name = worker_label(config),
         .message = worker_on_message,
         .exit = worker_on_exit,
     };
@@ -296,9 +312,11 @@ static bool restart_face(struct face *face)
     return true;
 }
 
-/* Ends workers of segments that stop; true when all of them are down or up. */
+/* Ends workers of segments that stop; true when all of them are down or up. The
+ * terminate callbacks may be slow, and other things have deadlines. */
 static bool stop_segments(struct pool *pool)
 {
+    uint64_t until_ns = loop_clock_ns() + STOPS_NS;
     unsigned budget = STOPS_PER_TURN;
 
     for (uint32_t i = 0; i < pool->segment_count; i++) {
@@ -308,7 +326,10 @@ static bool stop_segments(struct pool *pool)
             continue;
         }
         segment_stop(segment, atom_term(A_shutdown));
-        budget -= segment_stop_some(segment, budget);
+        do {
+            budget -= segment_stop_some(segment, 1);
+        } while (segment->state == SEGMENT_STOPPING && budget > 0 &&
+                 loop_clock_ns() < until_ns);
         if (segment->state == SEGMENT_STOPPING) {
             return false;
         }
@@ -391,6 +412,9 @@ static void on_work(struct timer *timer)
 {
     struct pool *pool = CONTAINER_OF(timer, struct pool, work);
 
+    if (pool->pools->is_over) {
+        return; /* out of time: what is left ends with the node */
+    }
     if (pool->has_fallen) {
         pool->has_fallen = false;
         if (!stop_segments(pool)) {

@@ -30,7 +30,7 @@ struct pool {
     struct node *node;
     const struct pool_config *config;
     const struct cnode_behaviour *behaviour;
-    struct process_class worker_class; /* named after the behaviour */
+    struct process_class worker_class; /* "behaviour in pool" */
 
     enum pool_state state;
     bool comes_back; /* STOPPING: to be opened again */

@@ -382,6 +382,10 @@ static void check_name(const struct pool_settings *settings,
             config_error(config, at, "the name belongs to the node itself");
         }
     }
+    if (name == A_undefined) {
+        config_error(config, at,
+                     "expected another name: Erlang takes undefined for none");
+    }
     for (size_t i = 0; i + 1 < settings->count; i++) {
         if (name != ATOM_NONE && settings->pools[i].name == name) {
             config_error(config, at, "the name is used twice");

@@ -127,6 +127,7 @@ static void on_deadline(struct timer *timer)
     struct pools *pools = CONTAINER_OF(timer, struct pools, deadline);
     void (*on_stopped)(void *owner) = pools->on_stopped;
 
+    pools->is_over = true;
     pools->on_stopped = NULL;
     if (on_stopped != NULL) {
         on_stopped(pools->owner);

@@ -22,6 +22,7 @@ struct pools {
     struct buf key_bytes; /* canonical form of an id that came in another */
 
     bool is_stopping;
+    bool is_over;          /* on_stopped has run: nothing more is ended */
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);
     void *owner;

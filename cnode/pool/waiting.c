@@ -46,13 +46,12 @@ static void waiting_free(struct waiting *waiting)
 
 /* --- messages come */
 
-void waiting_push(struct cnode_worker *w, const struct signal *signal)
+static void push_copy(struct pool *pool, struct mailbox *box,
+                      const struct signal *signal)
 {
-    struct mailbox *mail = &w->extras->waiting->mail;
-    struct pool *pool = worker_pool(w);
     struct signal *copy = NULL;
 
-    if (mail->count < pool->config->worker.mailbox_limit) {
+    if (box->count < pool->config->worker.mailbox_limit) {
         copy = signal_copy(signal);
     }
     if (copy == NULL) {
@@ -60,7 +59,12 @@ void waiting_push(struct cnode_worker *w, const struct signal *signal)
         dispatch_refuse(pool, signal, atom_term(A_overloaded));
         return;
     }
-    mailbox_push(mail, copy);
+    mailbox_push(box, copy);
+}
+
+void waiting_push(struct cnode_worker *w, const struct signal *signal)
+{
+    push_copy(worker_pool(w), &w->extras->waiting->mail, signal);
 }
 
 void waiting_take(struct cnode_worker *w, struct signal *signal)
@@ -70,19 +74,7 @@ void waiting_take(struct cnode_worker *w, struct signal *signal)
 
 void waiting_push_starter(struct cnode_worker *w, const struct signal *signal)
 {
-    struct mailbox *starters = &w->extras->waiting->starters;
-    struct pool *pool = worker_pool(w);
-    struct signal *copy = NULL;
-
-    if (starters->count < pool->config->worker.mailbox_limit) {
-        copy = signal_copy(signal);
-    }
-    if (copy == NULL) {
-        METRIC_INC(buffer_overflow);
-        dispatch_refuse(pool, signal, atom_term(A_overloaded));
-        return;
-    }
-    mailbox_push(starters, copy);
+    push_copy(worker_pool(w), &w->extras->waiting->starters, signal);
 }
 
 /* --- it is up */

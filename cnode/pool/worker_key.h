@@ -23,11 +23,6 @@ struct worker_key {
 MUST_USE int worker_key_make(struct worker_key *key, struct cnode_term id,
                              struct buf *scratch);
 
-static inline struct cnode_term worker_key_term(const struct worker_key *key)
-{
-    return term_at(key->bytes, key->size);
-}
-
 /* An id that a worker keeps when it is no integer: one allocation. */
 struct worker_id {
     uint32_t size;

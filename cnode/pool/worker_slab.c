@@ -11,23 +11,7 @@
 #include <cnode/error.h>
 
 #include "base/mem.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SLAB_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SLAB_ASAN 1
-#endif
-#endif
-
-#ifdef SLAB_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, size)   ASAN_POISON_MEMORY_REGION(at, size)
-#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
-#else
-#define POISON(at, size)   ((void)(at), (void)(size))
-#define UNPOISON(at, size) ((void)(at), (void)(size))
-#endif
+#include "base/poison.h"
 
 enum { CHUNK_BYTES = 65536 };
 

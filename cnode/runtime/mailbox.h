@@ -49,23 +49,6 @@ static inline struct signal *mailbox_pop(struct mailbox *box)
     return head;
 }
 
-/* Moves all of `from` behind what is in `to`. */
-static inline void mailbox_append(struct mailbox *to, struct mailbox *from)
-{
-    if (from->tail == NULL) {
-        return;
-    }
-    if (to->tail != NULL) {
-        struct signal *head = to->tail->next;
-        to->tail->next = from->tail->next;
-        from->tail->next = head;
-    }
-    to->tail = from->tail;
-    to->count += from->count;
-    from->tail = NULL;
-    from->count = 0;
-}
-
 /* Frees everything in it; returns how many there were. */
 uint32_t mailbox_clear(struct mailbox *box);
 

@@ -16,7 +16,6 @@
 enum {
     PID_SCHEDULER_BITS = 6,
     PID_SCHEDULER_MASK = (1 << PID_SCHEDULER_BITS) - 1,
-    PID_SLOT_BITS = 27,
 };
 
 struct process;
@@ -51,10 +50,5 @@ struct process {
     uint32_t mailbox_limit; /* 0: none */
     struct process *run_next;
 };
-
-static inline uint32_t pid_scheduler(struct pid pid)
-{
-    return pid.serial & PID_SCHEDULER_MASK;
-}
 
 #endif

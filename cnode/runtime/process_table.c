@@ -81,14 +81,3 @@ void process_table_remove(struct process_table *table, struct process *process)
     table->slots[slot] = next << 32 | (uint64_t)table->free << 1 | 1;
     table->free = slot;
 }
-
-struct process *process_table_next(const struct process_table *table,
-                                   uint32_t *slot)
-{
-    while (++*slot < table->used) {
-        if ((table->slots[*slot] & 1) == 0) {
-            return (struct process *)(uintptr_t)table->slots[*slot];
-        }
-    }
-    return NULL;
-}

@@ -36,13 +36,9 @@ process_table_get(const struct process_table *table, uint32_t slot,
     if (slot >= table->used || (table->slots[slot] & 1) != 0) {
         return NULL;
     }
+    /* A tagged word. NOLINTNEXTLINE(performance-no-int-to-ptr) */
     process = (struct process *)(uintptr_t)table->slots[slot];
     return process != NULL && process->serial == serial ? process : NULL;
 }
-
-/* Walks all live processes: *slot = 0 to start; NULL at the end. Processes may
- * be removed meanwhile. */
-struct process *process_table_next(const struct process_table *table,
-                                   uint32_t *slot);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include <cnode/error.h>
 
-#include "base/mem.h"
 #include "base/metric.h"
 
 static bool turn(void *owner)

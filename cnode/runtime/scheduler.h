@@ -83,9 +83,8 @@ void scheduler_dispatch(struct scheduler *scheduler,
                         const struct signal *signal);
 
 /* For events->signal only, as its last step: the signal turns out to be a
- * message
- * ('EXIT', 'DOWN'), which takes its place in the order. It keeps its kind: a
- * full mailbox takes what is no SIGNAL_MESSAGE all the same. */
+ * message ('EXIT', 'DOWN'), which takes its place in the order. It keeps its
+ * kind: a full mailbox takes what is no SIGNAL_MESSAGE all the same. */
 void scheduler_become_message(struct scheduler *scheduler,
                               const struct signal *message);
 

@@ -6,7 +6,9 @@
  */
 #include "runtime/watchdog.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,13 +50,16 @@ static uint64_t now_ns(void)
 static void report_to_log(const char *what, uint32_t slot, uint32_t serial,
                           uint64_t ms, bool fatal)
 {
+    char pid[32]; /* as the shell of this node would print it */
+
+    (void)snprintf(pid, sizeof(pid), "<0.%" PRIu32 ".%" PRIu32 ">", slot,
+                   serial);
     if (fatal) {
-        LOG_ERROR("callback_over_limit", F_STR("behaviour", what),
-                  F_UINT("id", slot), F_UINT("serial", serial),
-                  F_UINT("ms", ms));
+        LOG_ERROR("callback_over_limit", F_STR("process", what),
+                  F_STR("pid", pid), F_UINT("ms", ms));
     } else {
-        LOG_WARN("callback_slow", F_STR("behaviour", what), F_UINT("id", slot),
-                 F_UINT("serial", serial), F_UINT("ms", ms));
+        LOG_WARN("callback_slow", F_STR("process", what), F_STR("pid", pid),
+                 F_UINT("ms", ms));
     }
 }
 

@@ -28,6 +28,12 @@
 
 enum { CHUNK_BYTES = 65536, FINDINGS_BITS = 8 };
 
+/* Texts lie in chunks, which never move. */
+struct chunk {
+    struct chunk *older;
+    char bytes[CHUNK_BYTES];
+};
+
 struct entry {
     const char *text;
     uint32_t len;
@@ -41,8 +47,9 @@ static struct {
     uint32_t mask;
     uint32_t capacity;      /* of entries */
     _Atomic uint32_t count; /* entries in use, ATOM_NONE included */
-    char *chunk;            /* where the next text goes */
-    size_t chunk_left;
+    struct chunk *chunks;   /* newest first */
+    char *next;             /* where the next text goes, in the newest */
+    size_t left;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const struct {
@@ -87,6 +94,23 @@ void atom_init(void)
             CHECK(table_add(fixed[i].text, fixed[i].len, hash) == i);
         }
     }
+    pthread_mutex_unlock(&table.lock);
+}
+
+void atom_fini(void)
+{
+    pthread_mutex_lock(&table.lock);
+    while (table.chunks != NULL) {
+        struct chunk *chunk = table.chunks;
+        table.chunks = chunk->older;
+        mem_free(chunk);
+    }
+    mem_free(table.slots);
+    mem_free(table.entries);
+    table.slots = NULL;
+    table.entries = NULL;
+    table.left = 0;
+    memset(findings, 0, sizeof(findings));
     pthread_mutex_unlock(&table.lock);
 }
 
@@ -208,11 +232,14 @@ static const char *text_keep(const char *text, size_t len)
     size_t head = len <= UINT8_MAX ? 2 : 3;
     char *copy;
 
-    if (table.chunk_left < head + len + 1) {
-        table.chunk = mem_alloc(CHUNK_BYTES);
-        table.chunk_left = CHUNK_BYTES;
+    if (table.left < head + len + 1) {
+        struct chunk *chunk = mem_alloc(sizeof(*chunk));
+        chunk->older = table.chunks;
+        table.chunks = chunk;
+        table.next = chunk->bytes;
+        table.left = CHUNK_BYTES;
     }
-    copy = table.chunk + head;
+    copy = table.next + head;
     if (head == 2) {
         copy[-2] = TAG_ATOM8;
         copy[-1] = (char)len;
@@ -223,8 +250,8 @@ static const char *text_keep(const char *text, size_t len)
     }
     memcpy(copy, text, len);
     copy[len] = '\0';
-    table.chunk += head + len + 1;
-    table.chunk_left -= head + len + 1;
+    table.next += head + len + 1;
+    table.left -= head + len + 1;
     return copy;
 }
 

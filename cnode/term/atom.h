@@ -32,6 +32,10 @@ enum { ATOM_MAX_CHARS = 255, ATOM_MAX_BYTES = 1020 };
  * again is harmless. */
 void atom_init(void);
 
+/* Frees the table. At the end of the program, when no other thread knows terms;
+ * also when there is none. atom_init() makes a new one. */
+void atom_fini(void);
+
 /* The number of a text, or ATOM_NONE. */
 atom_t atom_find(const char *text, size_t len);
 

@@ -29,6 +29,11 @@ enum {
     LOOK_FACTOR = 16,
 };
 
+/* Where a key is, from the front of the term. */
+struct key {
+    uint32_t start, end;
+};
+
 /* Containers of the walk; those outside of maps share one. */
 struct key_level {
     uint64_t left; /* terms still to come */
@@ -39,21 +44,16 @@ struct key_level {
 struct key_walk {
     const uint8_t *bytes;
     struct key_level *levels; /* small, or heap when there are more */
-    uint32_t *keys;           /* offsets of those of all open maps; the same */
+    struct key *keys;         /* of all open maps; the same */
     size_t depth, levels_cap, keys_len, keys_cap;
     uint64_t look_left, pairs_left;
     struct buf form; /* the canonical form of a key that has another */
     struct key_level small_levels[LEVELS_SMALL];
-    uint32_t small_keys[KEYS_SMALL];
-};
-
-struct key {
-    const uint8_t *at;
-    size_t size;
+    struct key small_keys[KEYS_SMALL];
 };
 
 static int walk_term(struct key_walk *w);
-static int check_map(struct key_walk *w, const uint32_t *keys, size_t n);
+static int check_map(struct key_walk *w, const struct key *keys, size_t n);
 
 int term_check_keys(const uint8_t *bytes, size_t size)
 {
@@ -125,7 +125,49 @@ static int note_key(struct key_walk *w, const uint8_t *at)
         }
         w->keys = more;
     }
-    w->keys[w->keys_len++] = (uint32_t)(at - w->bytes);
+    w->keys[w->keys_len++].start = (uint32_t)(at - w->bytes);
+    return 0;
+}
+
+/* A map of n pairs begins. */
+static int open_map(struct key_walk *w, uint64_t n)
+{
+    if (n > FEW_PAIRS) {
+        if (n > w->pairs_left) {
+            return CNODE_TOO_LARGE;
+        }
+        w->pairs_left -= n;
+    }
+    return push(w, 2 * n, true);
+}
+
+/* Steps over a term that is no container, without a call if it is common. */
+static inline const uint8_t *skip_scalar(const uint8_t *at)
+{
+    switch (*at) {
+    case TAG_ATOM8:
+        return at + 2 + at[1];
+    case TAG_INT8:
+        return at + 2;
+    case TAG_INT32:
+        return at + 5;
+    case TAG_NIL:
+        return at + 1;
+    case TAG_BINARY:
+        return at + 5 + get_u32(at + 1);
+    default:
+        return term_skip(at);
+    }
+}
+
+/* The next term is a key, or ends one. */
+static int note_pair(struct key_walk *w, const struct key_level *level,
+                     const uint8_t *at)
+{
+    if (level->left % 2 == 0) {
+        return note_key(w, at);
+    }
+    w->keys[w->keys_len - 1].end = (uint32_t)(at - w->bytes);
     return 0;
 }
 
@@ -181,22 +223,20 @@ static int walk_term(struct key_walk *w)
 
     while (rc == 0 && w->depth > 0) {
         struct key_level *level = &w->levels[w->depth - 1];
-        bool is_map = *at == TAG_MAP;
+        uint8_t tag = *at;
         uint64_t terms;
         size_t head = open_container(at, &terms);
 
-        if (level->is_map && level->left % 2 == 0) {
-            rc = note_key(w, at);
-        }
+        rc = level->is_map ? note_pair(w, level, at) : 0;
         level->left--;
-        if (head == 0) {
-            at = term_skip(at);
-        } else {
-            at += head;
-            if (!is_map && !level->is_map) {
+        at = head == 0 ? skip_scalar(at) : at + head;
+        if (rc == 0 && head != 0) {
+            if (tag == TAG_MAP) {
+                rc = open_map(w, terms / 2);
+            } else if (level->is_map) {
+                rc = push(w, terms, false);
+            } else {
                 level->left += terms;
-            } else if (rc == 0) {
-                rc = push(w, terms, is_map);
             }
         }
         rc = rc == 0 ? leave(w) : rc;
@@ -206,41 +246,66 @@ static int walk_term(struct key_walk *w)
 
 /* -- one map --------------------------------------------------------------- */
 
-/* 0 and the bytes of a key. */
-static int look_at(struct key_walk *w, uint32_t offset, struct key *key)
+/* A key as a term, which is about to be looked at. */
+static int look_at(struct key_walk *w, const struct key *key,
+                   struct cnode_term *term)
 {
-    key->at = w->bytes + offset;
-    key->size = (size_t)(term_skip(key->at) - key->at);
-    if (key->size > w->look_left) {
+    size_t size = key->end - key->start;
+
+    if (size > w->look_left) {
         return CNODE_TOO_LARGE;
     }
-    w->look_left -= key->size;
+    w->look_left -= size;
+    *term = term_at(w->bytes + key->start, size);
     return 0;
 }
 
-static bool is_canonical(const struct key *key)
+static size_t size_of(struct cnode_term term)
 {
-    return *key->at == TAG_ATOM8 || *key->at == TAG_BINARY ||
-           term_is_canonical(term_at(key->at, key->size));
+    return (size_t)(term.end - term.at);
+}
+
+static inline bool is_canonical(struct cnode_term term)
+{
+    return *term.at == TAG_ATOM8 || *term.at == TAG_BINARY ||
+           term_is_canonical(term);
+}
+
+/* The last eight bytes: nearly all keys that differ do so there. */
+static inline uint64_t last_bytes(struct cnode_term term)
+{
+    uint64_t last = 0;
+
+    if (size_of(term) >= sizeof(last)) {
+        memcpy(&last, term.end - sizeof(last), sizeof(last));
+    } else {
+        for (const uint8_t *at = term.at; at < term.end; at++) {
+            last = last << 8 | *at;
+        }
+    }
+    return last;
 }
 
 /* Compares each with each. A negative error; 0; 1: they need a closer look. */
-static int check_few(struct key_walk *w, const uint32_t *offsets, size_t n)
+static int check_few(struct key_walk *w, const struct key *keys, size_t n)
 {
-    struct key keys[FEW_PAIRS];
+    struct cnode_term terms[FEW_PAIRS];
+    uint64_t lasts[FEW_PAIRS];
 
     for (size_t i = 0; i < n; i++) {
-        int rc = look_at(w, offsets[i], &keys[i]);
+        int rc = look_at(w, &keys[i], &terms[i]);
 
         if (rc != 0) {
             return rc;
         }
-        if (!is_canonical(&keys[i])) {
+        if (!is_canonical(terms[i])) {
             return 1;
         }
+        lasts[i] = last_bytes(terms[i]);
         for (size_t j = 0; j < i; j++) {
-            if (keys[j].size == keys[i].size &&
-                memcmp(keys[j].at, keys[i].at, keys[i].size) == 0) {
+            if (lasts[j] == lasts[i] &&
+                size_of(terms[j]) == size_of(terms[i]) &&
+                memcmp(terms[j].at, terms[i].at, size_of(terms[i])) == 0) {
                 return CNODE_MALFORMED;
             }
         }
@@ -248,79 +313,61 @@ static int check_few(struct key_walk *w, const uint32_t *offsets, size_t n)
     return 0;
 }
 
-/* Replaces a key that is not canonical by its form, in w->form. */
-static int make_canonical(struct key_walk *w, struct key *key)
-{
-    size_t start = buf_size(&w->form);
-    int rc;
-
-    if (is_canonical(key)) {
-        return 0;
-    }
-    rc = term_put_canonical(&w->form, term_at(key->at, key->size));
-    key->at = buf_data(&w->form) + start;
-    key->size = buf_size(&w->form) - start;
-    return rc;
-}
-
 struct key_slot {
     uint32_t hash;
     uint32_t number; /* of the key, from 1; 0: free */
 };
 
-static int hash_of(struct key_walk *w, uint32_t offset, uint64_t *hash)
+/* The hash of a key's canonical form. */
+static int hash_of(struct key_walk *w, const struct key *key, uint64_t *hash)
 {
-    struct key key;
-    int rc = look_at(w, offset, &key);
+    struct cnode_term term;
+    int rc = look_at(w, key, &term);
 
-    buf_clear(&w->form);
-    if (rc == 0) {
-        rc = make_canonical(w, &key);
+    if (rc == 0 && !is_canonical(term)) {
+        buf_clear(&w->form);
+        rc = term_put_canonical(&w->form, term);
+        term = term_at(buf_data(&w->form), buf_size(&w->form));
     }
     if (rc == 0) {
-        *hash = hash_bytes(key.at, key.size);
+        *hash = hash_bytes(term.at, size_of(term));
     }
     return rc;
 }
 
-/* Their hashes are the same. */
-static int compare(struct key_walk *w, uint32_t a, uint32_t b)
+/* Two keys with the same hash. */
+static int compare(struct key_walk *w, const struct key *a, const struct key *b)
 {
-    struct cnode_term forms[2];
-    size_t size;
+    const struct key *keys[2] = {a, b};
+    struct cnode_term term;
+    size_t half = 0;
     int rc = 0;
 
     buf_clear(&w->form);
     for (int i = 0; i < 2 && rc == 0; i++) {
-        struct key key;
-
-        rc = look_at(w, i == 0 ? a : b, &key);
+        half = buf_size(&w->form);
+        rc = look_at(w, keys[i], &term);
         if (rc == 0) {
-            rc = term_put_canonical(&w->form, term_at(key.at, key.size));
+            rc = term_put_canonical(&w->form, term);
         }
     }
     if (rc != 0) {
         return rc;
     }
-    forms[0] = term_at(buf_data(&w->form), buf_size(&w->form));
-    size = cnode_term_size(forms[0]);
-    forms[1] = term_behind(forms[0], size);
-    return term_same_bytes(forms[0], forms[1]) ? CNODE_MALFORMED : 0;
+    return buf_size(&w->form) == 2 * half &&
+                   memcmp(buf_data(&w->form), buf_data(&w->form) + half,
+                          half) == 0
+               ? CNODE_MALFORMED
+               : 0;
 }
 
-static int check_many(struct key_walk *w, const uint32_t *keys, size_t n)
+static int check_many(struct key_walk *w, const struct key *keys, size_t n)
 {
-    size_t cap = 2 * FEW_PAIRS;
+    size_t cap = 2 * (size_t)FEW_PAIRS;
     struct key_slot *table;
     uint64_t hash = 0;
     int rc = 0;
 
-    if (n > FEW_PAIRS) {
-        if (n > w->pairs_left) {
-            return CNODE_TOO_LARGE;
-        }
-        w->pairs_left -= n;
-    }
     while (cap < 2 * n) {
         cap *= 2;
     }
@@ -332,11 +379,11 @@ static int check_many(struct key_walk *w, const uint32_t *keys, size_t n)
     for (size_t i = 0; i < n && rc == 0; i++) {
         size_t at;
 
-        rc = hash_of(w, keys[i], &hash);
+        rc = hash_of(w, &keys[i], &hash);
         at = hash & (cap - 1);
         for (; rc == 0 && table[at].number != 0; at = (at + 1) & (cap - 1)) {
             if (table[at].hash == hash >> 32) {
-                rc = compare(w, keys[table[at].number - 1], keys[i]);
+                rc = compare(w, &keys[table[at].number - 1], &keys[i]);
             }
         }
         table[at] = (struct key_slot){.hash = (uint32_t)(hash >> 32),
@@ -346,7 +393,7 @@ static int check_many(struct key_walk *w, const uint32_t *keys, size_t n)
     return rc;
 }
 
-static int check_map(struct key_walk *w, const uint32_t *keys, size_t n)
+static int check_map(struct key_walk *w, const struct key *keys, size_t n)
 {
     int rc = n <= FEW_PAIRS ? check_few(w, keys, n) : 1;
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "term/print.h"
 #include "term/tag.h"
 #include "term/utf8.h"

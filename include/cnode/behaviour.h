@@ -56,9 +56,8 @@ struct cnode_behaviour {
     size_t state_size; /* bytes of state inline in each worker */
 
     /* The worker starts: `id` is the Id of its ref, `args` what the starter
-     * gave
-     * ([] when it starts by its first message). An error: it does not start,
-     * the starter gets {error, Reason}. */
+     * gave ([] when it starts by its first message). An error: it does not
+     * start, the starter gets {error, Reason}. */
     int (*init)(struct cnode_worker *w, void *state, struct cnode_term id,
                 struct cnode_term args);
     /* Once, before its first message. */
@@ -119,7 +118,9 @@ struct cnode_behaviour {
 /* --- answering */
 
 /* Answers the call being handled; format as in <cnode/term.h>. Only the first
- * answer counts. 0, or CNODE_SYNTAX, CNODE_NOMEM, CNODE_TOO_LARGE. */
+ * answer counts. 0, or CNODE_SYNTAX, CNODE_NOMEM, CNODE_TOO_LARGE, or
+ * CNODE_EINVALID: an argument is wrong (see "What no BEAM takes" there). The
+ * log then says so, as for all that take a format. */
 CNODE_API int cnode_reply(struct cnode_worker *w, const char *format, ...);
 
 /* Keeps the caller of the call being handled, to be answered later with

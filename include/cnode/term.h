@@ -26,10 +26,16 @@
  * not empty. Since a view cannot start in the middle of a list, another tail
  * than _ matches only behind the last element, as in [alias | ~t]: walk lists
  * with cnode_list(). Patterns for maps are not supported: use cnode_map_get().
+ * Integers in patterns are those that fit int64_t or uint64_t.
  *
  * Atoms are written as in Erlang, quoted when they need it ('$gen_call', 'Up');
  * names of Elixir modules do not (Elixir.MyPool). "text" is a list of
  * characters, <<"text">> and <<"Grüß"/utf8>> are binaries.
+ *
+ * What no BEAM takes is refused where it is written (CNODE_EINVALID): a map
+ * that has a key twice, a float that is not finite, an atom of more than 255
+ * characters. Containers nest at most limits.term_depth deep (10000), in large
+ * maps are at most limits.map_pairs pairs (1000000).
  */
 #ifndef CNODE_TERM_H
 #define CNODE_TERM_H
@@ -144,8 +150,9 @@ CNODE_API void cnode_build_add(struct cnode_build *build, const char *format,
 CNODE_API void cnode_build_tuple(struct cnode_build *build, uint32_t n);
 CNODE_API void cnode_build_list(struct cnode_build *build, uint32_t n);
 CNODE_API void cnode_build_map(struct cnode_build *build, uint32_t n);
-/* The finished term: valid until the next change. at == NULL after an error or
- * when what was built is not exactly one term. */
+/* The finished term: valid until the next change. at == NULL after an error,
+ * when what was built is not exactly one term, has a map with a key twice, or
+ * is beyond a limit (depth, see above). */
 CNODE_API struct cnode_term cnode_build_term(const struct cnode_build *build);
 
 #endif

@@ -137,12 +137,27 @@ check_syntax() {
     run 2 check --config syntax.json && lines 0 out && lines 1 err &&
         grep -qE '^syntax.json:1:[0-9]+: ' err
 }
+check_cut_plugin() {
+    head -c 5000 "$build/behaviours/counter.so" >cut.so
+    printf '%s\n' '{"node": {"name": "c1@127.0.0.1"},' \
+        ' "behaviours": ["cut.so"]}' >cut.json
+    run 2 check --config cut.json && lines 1 err &&
+        says err 'cut.json:2: behaviours[0]: ' && says err 'not complete'
+}
 check_mistakes() {
     sed 's/"listen"/"lisen"/; s/"kv"/"vk"/' c1.json >mistakes.json
     run 2 check --config mistakes.json --set node.port=70000 && lines 3 err &&
         says err 'mistakes.json:2: node.lisen: unknown key, did you mean' &&
         says err 'mistakes.json:5: pools.Elixir\.A.behaviour: ' &&
-        says err '--set: node.port: expected 0..65535, got 70000'
+        says err '--set: node.port: expected 0..65535, got 70000' &&
+        run 2 check --config c1.json --set 'node.join[5]=a@b' && lines 1 err &&
+        run 0 check --config c1.json --set 'node.join[0]=a@b'
+}
+bad_epmd_port() {
+    ERL_EPMD_PORT=zz run 2 check --config c1.json && lines 1 err &&
+        says err 'ERL_EPMD_PORT: expected a port' &&
+        ERL_EPMD_PORT=99999 run 2 call c1@127.0.0.1 echo x --cookie apple &&
+        lines 1 err
 }
 start_mistakes() {
     run 2 start --config mistakes.json --cookie x && lines 0 out &&
@@ -202,10 +217,26 @@ call_nobody() {
 call_mistakes() {
     run 2 call c1@127.0.0.1 echo '{a, }' --cookie apple && lines 3 err &&
         run 2 call c1 echo x --cookie apple && lines 1 err &&
-        run 2 call c1@127.0.0.1 echo x --timeout 5 --cookie apple
+        run 2 call c1@127.0.0.1 echo x --timeout 5 --cookie apple &&
+        run 2 call c1@127.0.0.1 echo '#{a => 1, a => 2}' --cookie apple &&
+        says err 'every key of a map once'
 }
 no_secret() {
     ! grep -q apple node.err node.out
+}
+no_standard_files() {
+    local code=0
+    "$cnode" start --config c1.json --cookie-file cookie <&- >&- 2>&- &
+    node_pid=$!
+    for _ in $(seq 100); do
+        ! epmd -port "$ERL_EPMD_PORT" -names | grep -q 'name c1 ' || break
+        sleep 0.1
+    done
+    run 0 call c1@127.0.0.1 echo x --cookie-file cookie || return 1
+    kill -TERM "$node_pid"
+    wait "$node_pid" || code=$?
+    node_pid=
+    [ "$code" = 0 ]
 }
 leaves_on() {
     start && stop "$1"
@@ -216,7 +247,9 @@ check "help is printed on stdout" help
 check "wrong usage is one line on stderr and exit code 2" usage
 check "check finds nothing in a good configuration" check_good
 check "check reports a syntax error with line and column" check_syntax
+check "a behaviour that was cut short is a mistake" check_cut_plugin
 check "check reports every mistake with its line" check_mistakes
+check "a wrong ERL_EPMD_PORT is a mistake" bad_epmd_port
 check "start refuses what check refuses" start_mistakes
 check "start refuses a name without host" bad_names
 check "start refuses a missing or readable cookie file" bad_cookies
@@ -234,6 +267,7 @@ else
     failed=$((failed + 1))
     echo "FAILED  start prints one line when it is ready"
 fi
+check "a node without standard files works and ends cleanly" no_standard_files
 check "SIGINT ends the node" leaves_on INT
 check "SIGHUP ends the node" leaves_on HUP
 echo "$passed passed, $failed failed"

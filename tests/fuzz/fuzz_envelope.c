@@ -31,8 +31,7 @@ static void ignore_log(const char *line, size_t len, void *user)
 
 static void open_pools(void)
 {
-    static const struct node_config node_config = {.name = "n@h",
-                                                   .client = true};
+    static const struct node_config node_config = {.name = "n@h"};
     static const struct node_events events = {.ready = on_ready};
     static const char json[] =
         "{\"pools\": {\"P\": {\"behaviour\": \"kv\", \"supervisors\": "

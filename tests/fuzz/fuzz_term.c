@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "term/build.h"
 #include "term/canonical.h"
+#include "term/map_keys.h"
 #include "term/text.h"
 #include "term/validate.h"
 
@@ -39,6 +40,9 @@ static int validate_slowly(const uint8_t *data, size_t len, size_t *size)
     } while (rc == 0);
     *size = v.at;
     validator_fini(&v);
+    if (rc == 1 && v.has_maps) {
+        return term_check_keys(data, *size);
+    }
     return rc == 1 ? 0 : rc;
 }
 

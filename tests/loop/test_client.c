@@ -182,7 +182,7 @@ static void a_name_epmd_does_not_know_is_told(void **state)
 
     (void)state;
     start_script(unknown, sizeof(unknown), ACT_NOTHING);
-    assert_outcome(LONG_MS, CLIENT_NO_EPMD, CNODE_NOT_FOUND);
+    assert_outcome(LONG_MS, CLIENT_NO_EPMD, CNODE_NOT_REGISTERED);
 }
 
 static void a_node_that_is_gone_is_told(void **state)

@@ -5,7 +5,6 @@
  */
 #include "dist/epmd.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include "base/metric.h"
 #include "dist/epmd_program.h"
 #include "support/child_reaper.h"
+#include "support/dist/real_epmd.h"
 #include "support/loop_until.h"
 #include "support/raw_socket.h"
 
@@ -92,24 +92,6 @@ static int setup(void **state)
     f->listener = f->fd = -1;
     f->program = epmd_program_find(getenv("PATH"));
     return loop_init(&f->loop, NULL, NULL);
-}
-
-/* In the foreground, as a child of ours. */
-static void real_epmd_start(struct fixture *f)
-{
-    char port[8];
-
-    (void)snprintf(port, sizeof(port), "%u", f->port);
-    f->epmd = fork();
-    CHECK(f->epmd >= 0);
-    if (f->epmd == 0) {
-        int null = open("/dev/null", O_RDWR);
-        (void)dup2(null, 0);
-        (void)dup2(null, 1);
-        (void)dup2(null, 2);
-        (void)execl(f->program, "epmd", "-port", port, (char *)NULL);
-        _exit(127);
-    }
 }
 
 static void real_epmd_stop(struct fixture *f)
@@ -220,7 +202,7 @@ static void reply_may_come_one_byte_at_a_time(void **state)
     fake_accept_request(f);
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(f->registered, 0);
-        fake_reply(f, REPLY_OK + i, 1);
+        fake_reply(f, &REPLY_OK[i], 1);
         loop_run_ms(&f->loop, 2);
     }
     LOOP_UNTIL(&f->loop, f->registered == 1);
@@ -445,13 +427,18 @@ static void port_comes_from_the_environment_if_it_is_one(void **state)
     assert_int_equal(epmd_port_from_env(), 4369);
     (void)setenv("ERL_EPMD_PORT", "14369", 1);
     assert_int_equal(epmd_port_from_env(), 14369);
+    assert_null(epmd_env_mistake());
     for (size_t i = 0; i < 6; i++) {
         static const char *const bad[] = {"",      "0",  "65536",
                                           "4369x", "-1", " 4369"};
         (void)setenv("ERL_EPMD_PORT", bad[i], 1);
         assert_int_equal(epmd_port_from_env(), 4369);
+        if (i > 0) {
+            assert_string_equal(epmd_env_mistake(), bad[i]);
+        }
     }
     (void)unsetenv("ERL_EPMD_PORT");
+    assert_null(epmd_env_mistake());
 }
 
 /* --- the real one */
@@ -506,7 +493,7 @@ static void real_epmd_that_restarts_gets_the_name_again(void **state)
     uint32_t creation;
 
     need_real_epmd(f);
-    real_epmd_start(f);
+    f->epmd = real_epmd_start(f->program, f->port);
     f->rc = -1;
     for (int i = 0; i < 100 && f->rc != 0; i++) {
         f->registered = 0;
@@ -521,7 +508,7 @@ static void real_epmd_that_restarts_gets_the_name_again(void **state)
     creation = f->creation;
     real_epmd_stop(f);
     loop_run_ms(&f->loop, 300);
-    real_epmd_start(f);
+    f->epmd = real_epmd_start(f->program, f->port);
     LOOP_UNTIL(&f->loop, f->renewed == 1);
     assert_int_equal(f->creation, creation);
     assert_int_equal(f->registered, 1);

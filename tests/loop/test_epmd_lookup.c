@@ -130,7 +130,7 @@ static void reply_may_come_one_byte_at_a_time(void **state)
     assert_int_equal(look_up(f, "me@127.0.0.1", 0, 5000), 0);
     fake_accept(f);
     for (size_t i = 0; i < REPLY_BYTES && f->done == 0; i++) {
-        assert_int_equal(raw_write(f->fd, REPLY_FOUND + i, 1), 1);
+        assert_int_equal(raw_write(f->fd, &REPLY_FOUND[i], 1), 1);
         loop_run_ms(&f->loop, 2);
     }
     LOOP_UNTIL(&f->loop, f->done == 1);
@@ -170,7 +170,7 @@ static void every_bad_reply_has_its_error(void **state)
         size_t size;
         int rc;
     } cases[] = {
-        {REPLY_UNKNOWN, 2, CNODE_NOT_FOUND},
+        {REPLY_UNKNOWN, 2, CNODE_NOT_REGISTERED},
         {REPLY_OLD, REPLY_BYTES, CNODE_REFUSED},
         {"HTTP/1.1 400 Bad Request\r\n", 26, CNODE_PROTOCOL},
         {"", 0, CNODE_CLOSED},
@@ -334,7 +334,7 @@ static void real_epmd_knows_a_name_until_it_is_closed(void **state)
     assert_string_equal(f->address, "127.0.0.1:4711");
     assert_int_equal(look_up(f, "you@127.0.0.1", 0, 5000), 0);
     LOOP_UNTIL(&f->loop, f->done == 1);
-    assert_int_equal(f->rc, CNODE_NOT_FOUND);
+    assert_int_equal(f->rc, CNODE_NOT_REGISTERED);
 
     epmd_close(client);
     LOOP_UNTIL(&f->loop, f->closed == 1);
@@ -344,7 +344,7 @@ static void real_epmd_knows_a_name_until_it_is_closed(void **state)
         assert_int_equal(look_up(f, "me@127.0.0.1", 0, 5000), 0);
         LOOP_UNTIL(&f->loop, f->done == 1);
     }
-    assert_int_equal(f->rc, CNODE_NOT_FOUND);
+    assert_int_equal(f->rc, CNODE_NOT_REGISTERED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -10,7 +10,9 @@
 
 #include <cnode/error.h>
 
+#include "base/buf.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "runtime/scheduler.h"
 #include "support/loop_until.h"
 #include "term/build.h"
@@ -269,8 +271,10 @@ static void posts_from_threads_arrive_all_and_in_the_order_of_each(void **state)
 
     f->b.class = &posted_class;
     for (uintptr_t i = 0; i < POSTERS; i++) {
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, post_many, (void *)i), 0);
+        void *number = (void *)i; /* NOLINT(performance-no-int-to-ptr) */
+
+        assert_int_equal(pthread_create(&threads[i], NULL, post_many, number),
+                         0);
     }
     LOOP_UNTIL(&f->scheduler.loop, f->count == POSTERS * POSTS);
     for (int i = 0; i < POSTERS; i++) {
@@ -314,6 +318,40 @@ static void a_slow_callback_is_reported_once_by_name(void **state)
     watchdog_stop(dog);
 }
 
+static void on_line(const char *line, size_t len, void *user)
+{
+    struct buf *lines = user;
+
+    buf_put(lines, line, len);
+    buf_put_u8(lines, 0);
+    atomic_fetch_add(&reports, 1);
+}
+
+static void the_log_names_the_slow_process_and_its_pid(void **state)
+{
+    struct watch watch = {0};
+    struct watch *watches[] = {&watch};
+    struct watchdog *dog;
+    uint64_t end = uv_hrtime() + UINT64_C(10000000000);
+    struct buf lines;
+
+    (void)state;
+    buf_init(&lines, 0);
+    log_capture(on_line, &lines);
+    atomic_store(&reports, 0);
+    assert_int_equal(watchdog_start(&dog, watches, 1, 5000000, 0, NULL), 0);
+    watch_begin(&watch, "counter in P", 433, 8);
+    while (atomic_load(&reports) == 0 && uv_hrtime() < end) {
+    }
+    watch_end(&watch);
+    watchdog_stop(dog);
+    log_capture(NULL, NULL);
+    assert_int_equal(atomic_load(&reports), 1);
+    assert_non_null(strstr((char *)buf_data(&lines), "counter in P"));
+    assert_non_null(strstr((char *)buf_data(&lines), "<0.433.8>"));
+    buf_fini(&lines);
+}
+
 static void quick_callbacks_are_not_reported(void **state)
 {
     struct watch watch = {0};
@@ -347,6 +385,7 @@ int main(void)
         T(a_turn_ends_within_its_budget),
         T(posts_from_threads_arrive_all_and_in_the_order_of_each),
         cmocka_unit_test(a_slow_callback_is_reported_once_by_name),
+        cmocka_unit_test(the_log_names_the_slow_process_and_its_pid),
         cmocka_unit_test(quick_callbacks_are_not_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

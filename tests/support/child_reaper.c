@@ -43,6 +43,8 @@ static void kill_and_reap(void)
 {
     do {
         kill_children();
+        /* On a hang the process ends next, whatever becomes of errno.
+         * NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
     } while (waitpid(-1, NULL, 0) > 0 || errno != ECHILD);
 }
 

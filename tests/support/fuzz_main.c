@@ -24,8 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/random.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/* What AddressSanitizer calls before it ends the process. */
+/* What AddressSanitizer calls before it ends the process.
+ * NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 void __sanitizer_set_death_callback(void (*callback)(void))
     __attribute__((weak));
 
@@ -48,18 +51,9 @@ static size_t running_size;
 static char crash_file[256];
 
 /* splitmix64: small, and the same on every machine. */
-static uint64_t random_next(void)
+static size_t random_up_to(size_t limit)
 {
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static size_t random_below(size_t limit)
-{
-    return limit == 0 ? 0 : (size_t)(random_next() % limit);
+    return limit == 0 ? 0 : (size_t)(random_u64(&random_state) % limit);
 }
 
 static void die(const char *what, const char *path)
@@ -142,9 +136,9 @@ static const uint32_t edges[] = {
 
 static void put_edge(uint8_t *data, size_t size)
 {
-    uint32_t value = edges[random_below(sizeof(edges) / sizeof(edges[0]))];
-    size_t width = (size_t)1 << random_below(3);
-    size_t at = random_below(size);
+    uint32_t value = edges[random_up_to(sizeof(edges) / sizeof(edges[0]))];
+    size_t width = (size_t)1 << random_up_to(3);
+    size_t at = random_up_to(size);
 
     for (size_t i = 0; i < width && at + i < size; i++) {
         data[at + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
@@ -154,10 +148,10 @@ static void put_edge(uint8_t *data, size_t size)
 /* Copies a piece of another input over, or into, this one. */
 static size_t graft(uint8_t *data, size_t size, const struct input *other)
 {
-    size_t from = random_below(other->size);
-    size_t len = 1 + random_below(other->size - from);
-    size_t at = random_below(size + 1);
-    bool insert = random_below(2) == 0;
+    size_t from = random_up_to(other->size);
+    size_t len = 1 + random_up_to(other->size - from);
+    size_t at = random_up_to(size + 1);
+    bool insert = random_up_to(2) == 0;
 
     if (len > INPUT_MAX - (insert ? size : at)) {
         return size;
@@ -174,8 +168,8 @@ static size_t graft(uint8_t *data, size_t size, const struct input *other)
 
 static size_t cut(uint8_t *data, size_t size)
 {
-    size_t at = random_below(size);
-    size_t len = 1 + random_below(size - at);
+    size_t at = random_up_to(size);
+    size_t len = 1 + random_up_to(size - at);
 
     memmove(data + at, data + at + len, size - at - len);
     return size - len;
@@ -183,15 +177,15 @@ static size_t cut(uint8_t *data, size_t size)
 
 static size_t grow(uint8_t *data, size_t size)
 {
-    size_t at = random_below(size + 1);
-    size_t len = 1 + random_below(16);
+    size_t at = random_up_to(size + 1);
+    size_t len = 1 + random_up_to(16);
 
     if (len > INPUT_MAX - size) {
         return size;
     }
     memmove(data + at + len, data + at, size - at);
     for (size_t i = 0; i < len; i++) {
-        data[at + i] = (uint8_t)random_next();
+        data[at + i] = (uint8_t)random_u64(&random_state);
     }
     return size + len;
 }
@@ -199,17 +193,17 @@ static size_t grow(uint8_t *data, size_t size)
 static size_t mutate_once(uint8_t *data, size_t size,
                           const struct corpus *corpus)
 {
-    const struct input *other = &corpus->inputs[random_below(corpus->count)];
+    const struct input *other = &corpus->inputs[random_up_to(corpus->count)];
 
     if (size == 0) {
         return grow(data, size);
     }
-    switch (random_below(7)) {
+    switch (random_up_to(7)) {
     case 0:
-        data[random_below(size)] ^= (uint8_t)(1u << random_below(8));
+        data[random_up_to(size)] ^= (uint8_t)(1u << random_up_to(8));
         return size;
     case 1:
-        data[random_below(size)] = (uint8_t)random_next();
+        data[random_up_to(size)] = (uint8_t)random_u64(&random_state);
         return size;
     case 2:
         put_edge(data, size);
@@ -221,7 +215,7 @@ static size_t mutate_once(uint8_t *data, size_t size,
     case 5:
         return grow(data, size);
     default:
-        return random_below(size); /* truncate */
+        return random_up_to(size); /* truncate */
     }
 }
 
@@ -292,9 +286,9 @@ static void run_mutations(const struct corpus *corpus, uint64_t runs)
 {
     for (uint64_t i = 0; i < runs; i++) {
         const struct input *input =
-            &corpus->inputs[random_below(corpus->count)];
+            &corpus->inputs[random_up_to(corpus->count)];
         size_t size = input->size;
-        size_t steps = 1 + random_below(8);
+        size_t steps = 1 + random_up_to(8);
 
         memcpy(scratch, input->data, size);
         while (steps-- > 0) {

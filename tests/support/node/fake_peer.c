@@ -36,8 +36,8 @@ static const struct node_events node_events = {
 
 void fake_node_open(struct node *node)
 {
-    static const struct node_config config = {
-        .name = "n1@here", .cookie = "apple", .client = true};
+    static const struct node_config config = {.name = "n1@here",
+                                              .cookie = "apple"};
 
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     hash_seed(1, 2);

@@ -5,6 +5,7 @@
 #include "support/pool/script.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "pool/worker.h"
@@ -139,6 +140,9 @@ static int script_handle_call(struct cnode_worker *w, void *state,
     if (cnode_match(call, "{reply, ~t}", &term)) {
         return cnode_reply(w, "~t", term);
     }
+    if (cnode_match(call, "{pair, ~t, ~t}", &term, &reason)) {
+        return cnode_reply(w, "#{~t => 1, ~t => 2}", term, reason);
+    }
     if (cnode_is_atom(call, "silent")) {
         return 0;
     }
@@ -183,11 +187,24 @@ static int script_handle_info(struct cnode_worker *w, void *state,
     return act(w, state, message);
 }
 
+static void busy(unsigned ms)
+{
+    struct timespec now, end;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += (long)ms * 1000000;
+    do {
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec <
+             end.tv_nsec);
+}
+
 static void script_terminate(struct cnode_worker *w, void *state,
                              struct cnode_term reason)
 {
     (void)state;
     note(w, "terminate", reason);
+    busy(script_knobs.terminate_ms);
     CHECK(cnode_stop(w, "again") != 0); /* it stops already */
 }
 

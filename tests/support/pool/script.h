@@ -3,6 +3,7 @@
  * A behaviour that writes down what is asked of it and does what it is told:
  *
  *     {reply, T}        answers T                 silent      answers nothing
+ *     {pair, K, L}      answers #{K => 1, L => 2}
  *     {stop, R}         stops, no answer          {reply_stop, T, R}
  *     fail              returns CNODE_EINVALID    later       keeps the caller
  *     {answer, T}       answers the kept caller, then ok
@@ -27,7 +28,8 @@ extern struct script_knobs {
     int fail_inits;    /* that many next inits fail with CNODE_REFUSED */
     bool stop_in_init; /* with reason {why, init} */
     int fail_loads;
-    bool own_answers; /* fetch, ping, ... answer by themselves */
+    unsigned terminate_ms; /* terminate keeps the thread busy that long */
+    bool own_answers;      /* fetch, ping, ... answer by themselves */
 } script_knobs;
 void script_reset(void);
 

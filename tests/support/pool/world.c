@@ -34,7 +34,9 @@ static void read_config(struct world *world, const char *json)
     char *text = mem_strdup(json);
 
     for (char *p = text; *p != '\0'; p++) {
-        *p = *p == '\'' ? '"' : *p;
+        if (*p == '\'') {
+            *p = '"';
+        }
     }
     CHECK(config_parse(&world->config, "world.json", text) == 0);
     pool_settings_read(&world->settings, &world->config, NULL,

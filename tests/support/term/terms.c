@@ -4,12 +4,8 @@
  */
 #include "support/term/terms.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -82,29 +78,4 @@ void assert_hex(const struct buf *buf, const char *hex)
         fail_msg(" instead of %s", hex);
     }
     buf_fini(&wanted);
-}
-
-uint64_t random_seed(void)
-{
-    const char *text = getenv("TEST_SEED");
-    uint64_t seed =
-        text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) * 1000003;
-
-    print_message("TEST_SEED=%" PRIu64 "\n", seed);
-    return seed;
-}
-
-/* splitmix64 */
-uint64_t random_u64(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-uint32_t random_below(uint64_t *state, uint32_t limit)
-{
-    return (uint32_t)(random_u64(state) % limit);
 }

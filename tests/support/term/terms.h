@@ -7,6 +7,7 @@
 #define CNODE_TEST_TERM_TERMS_H
 
 #include "base/buf.h"
+#include "support/random.h"
 #include "term/view.h"
 
 struct buf bytes_of_hex(const char *hex);   /* spaces are skipped */
@@ -20,12 +21,6 @@ void assert_term_text(struct cnode_term term, const char *text);
 
 /* Fails unless the buffer holds exactly these bytes. */
 void assert_hex(const struct buf *buf, const char *hex);
-
-/* Random numbers from a seed; random_seed() prints the seed, which
- * TEST_SEED repeats. */
-uint64_t random_seed(void);
-uint64_t random_u64(uint64_t *state);
-uint32_t random_below(uint64_t *state, uint32_t limit);
 
 /* The same random term twice: as we encode it, and as ei does (`ei` is an
  * ei_x_buff, NULL for none). */

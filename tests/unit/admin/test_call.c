@@ -118,6 +118,30 @@ static void the_caret_counts_characters_of_its_line(void **state)
                                 "        ^\n");
 }
 
+static void of_a_long_line_a_part_is_shown(void **state)
+{
+    char line[40001];
+
+    (void)state;
+    memset(line, '[', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
+    call_put_caret(&out, line, 20000);
+    assert_true(buf_size(&out) < 300);
+    assert_non_null(strstr(text(), "[["));
+    assert_non_null(strchr(text(), '^'));
+}
+
+static void a_term_too_deep_is_not_called_a_mistake_of_syntax(void **state)
+{
+    char deep[40001];
+
+    (void)state;
+    memset(deep, '[', sizeof(deep) - 1);
+    deep[sizeof(deep) - 1] = '\0';
+    assert_int_equal(read_call(NULL, "a@h", "p", "1", deep), CNODE_EINVALID);
+    assert_string_equal(text(), "cnode: TERM: nested deeper than the limit\n");
+}
+
 static void other_arguments_are_checked(void **state)
 {
     char name[ATOM_MAX_CHARS + 2];
@@ -171,7 +195,7 @@ static void each_failure_is_one_clear_line(void **state)
     assert_string_equal(failure(CLIENT_LOST, CNODE_CLOSED, NULL),
                         "cnode: a@h: the connection was lost before a reply "
                         "came: closed by the peer\n");
-    assert_non_null(strstr(failure(CLIENT_NO_EPMD, CNODE_NOT_FOUND, NULL),
+    assert_non_null(strstr(failure(CLIENT_NO_EPMD, CNODE_NOT_REGISTERED, NULL),
                            "no node of that name is registered"));
 }
 
@@ -205,6 +229,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_caret_counts_characters_of_its_line,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(of_a_long_line_a_part_is_shown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            a_term_too_deep_is_not_called_a_mistake_of_syntax, setup, teardown),
         cmocka_unit_test_setup_teardown(other_arguments_are_checked, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(each_failure_is_one_clear_line, setup,

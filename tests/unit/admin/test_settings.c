@@ -64,7 +64,6 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config.listen_port, 0);
     assert_true(config.start_epmd);
     assert_false(config.hidden);
-    assert_false(config.client);
     assert_int_equal(config.setup_ms, 7000);
     assert_int_equal(config.ticktime_ms, 60000);
     assert_int_equal(config.busy_poll_ns, 50000);
@@ -118,16 +117,27 @@ static void every_key_is_read(void **state)
     assert_int_equal(settings.log.format, LOG_FORMAT_JSON);
 }
 
+static void each_node_is_joined_once_and_never_itself(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        parse("{\"node\": {\"name\": \"a@h\",\n \"join\": [\"a@h\", \"b@h\","
+              " \"c@h\", \"b@h\"]}}"),
+        "etc/c.json:2: node.join[3]: expected each node once, got \"b@h\" "
+        "again\n");
+    assert_int_equal(settings.join.count, 2);
+}
+
 static void options_overrule_the_file(void **state)
 {
-    const char *join[] = {"d@h"};
+    const char *join[] = {"d@h", "b@h"}; /* b again, which is fine */
     const char *set[] = {"node.port=9200", "log.level=debug"};
 
     (void)state;
     cli.name = "z@h";
     cli.cookie_file = "here";
     cli.is_hidden = true;
-    cli.join = (struct cli_list){join, 1};
+    cli.join = (struct cli_list){join, 2};
     cli.set = (struct cli_list){set, 2};
     assert_string_equal(parse("{\"node\": {\"name\": \"a@h\", \"port\": 1,"
                               " \"join\": [\"b@h\"]}}"),
@@ -264,6 +274,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults_are_those_of_the_design, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(every_key_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            each_node_is_joined_once_and_never_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(options_overrule_the_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_node_does_not_join_itself, setup,

@@ -97,6 +97,31 @@ static void control_characters_do_not_reach_the_terminal(void **state)
     config_fini(&config);
 }
 
+static void syntax_errors_speak_of_the_file(void **state)
+{
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"", "x:1:1: expected an object, the file is empty\n"},
+        {" \n\n", "x:3:1: expected an object, the file is empty\n"},
+        {"{\"a\\u0000\": 1}", "x:1:10: the character \\u0000 is not allowed\n"},
+        {"{\"a\": \"\\u0000\"}",
+         "x:1:14: the character \\u0000 is not allowed\n"},
+        {"[1]", "x:1: expected an object\n"},
+        {"x", "x:1:1: expected an object\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config config;
+
+        assert_int_equal(config_parse(&config, "x", rows[i].text),
+                         CNODE_CONFIG);
+        assert_string_equal(errors(&config), rows[i].error);
+        config_fini(&config);
+    }
+}
+
 static void missing_file_says_why(void **state)
 {
     struct config config;
@@ -119,7 +144,7 @@ static void write_file(char path[32], const char *bytes, size_t size)
 {
     int fd;
 
-    strcpy(path, "/tmp/cnode-test-XXXXXX");
+    (void)snprintf(path, 32, "/tmp/cnode-test-XXXXXX");
     fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, size), (ssize_t)size);
@@ -240,15 +265,31 @@ static void set_makes_missing_objects(void **state)
     config_fini(&config);
 }
 
+static void set_adds_to_the_end_of_an_array(void **state)
+{
+    struct config config;
+    json_t *b;
+
+    (void)state;
+    assert_int_equal(config_parse(&config, "x", "{\"a\": [1]}"), 0);
+    assert_int_equal(config_set(&config, "a[1]=7"), 0);
+    assert_int_equal(json_array_size(json_object_get(config.root, "a")), 2);
+    assert_int_equal(config_set(&config, "b.c[0]=8"), 0);
+    assert_int_equal(config_set(&config, "b.c[1]=9"), 0);
+    b = json_object_get(json_object_get(config.root, "b"), "c");
+    assert_int_equal(json_integer_value(json_array_get(b, 1)), 9);
+    config_fini(&config);
+}
+
 #define TEN "a.a.a.a.a.a.a.a.a.a."
 static const char too_deep[] = TEN TEN TEN TEN "a=1";
 
 static void set_refuses_places_that_cannot_be(void **state)
 {
     static const char *const wrong[] = {
-        "",         "=1",        "node",   "a[2]=1", "a.b=1",
-        "a[0].b=1", "node[0]=1", "a[x]=1", "b[0]=1", "a=\xff",
-        "\xff=1",   "\xff.x=1",  too_deep,
+        "",         "=1",        "node",     "a[3]=1", "a.b=1",
+        "a[0].b=1", "node[0]=1", "a[x]=1",   "b[1]=1", "c.d[0].e=1",
+        "a=\xff",   "\xff=1",    "\xff.x=1", too_deep,
     };
     struct config config;
 
@@ -260,6 +301,8 @@ static void set_refuses_places_that_cannot_be(void **state)
         assert_int_equal(config.error_count, i + 1);
     }
     assert_memory_equal(errors(&config), "--set: ", 7);
+    assert_int_equal(json_object_size(config.root), 2); /* as it was */
+    assert_int_equal(json_array_size(json_object_get(config.root, "a")), 2);
     config_fini(&config);
 }
 
@@ -316,6 +359,7 @@ int main(void)
         cmocka_unit_test(duplicate_key_is_a_mistake),
         cmocka_unit_test(top_must_be_an_object),
         cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+        cmocka_unit_test(syntax_errors_speak_of_the_file),
         cmocka_unit_test(missing_file_says_why),
         cmocka_unit_test(file_is_read_whole),
         cmocka_unit_test(file_above_the_limit_is_refused),
@@ -323,6 +367,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_counted_and_shown_up_to_a_hundred),
         cmocka_unit_test(set_takes_json_or_a_string),
         cmocka_unit_test(set_makes_missing_objects),
+        cmocka_unit_test(set_adds_to_the_end_of_an_array),
         cmocka_unit_test(set_refuses_places_that_cannot_be),
         cmocka_unit_test(mistakes_in_set_values_say_so),
         cmocka_unit_test(paths_of_files_start_at_the_configuration),

@@ -112,7 +112,7 @@ static void deep_texts_need_no_stack(void **state)
     (void)state;
     memset(deep, '[', DEPTH);
     memset(deep + DEPTH, ']', DEPTH);
-    strcpy(deep + 2 * DEPTH, "");
+    deep[2 * DEPTH] = '\0';
     deep[0] = '{';
     memcpy(deep + 1, "\"a\":", 4);
     memcpy(deep + 2 * DEPTH - 10, ",\n\"b\":1}", 9);

@@ -23,6 +23,18 @@ static void counts_start_at_zero_and_add_up(void **state)
     assert_int_equal(metric_read(METRIC_bytes_in), 0);
 }
 
+static void fini_forgets_all_counts(void **state)
+{
+    (void)state;
+    METRIC_INC(frames_in);
+    metric_fini();
+    assert_int_equal(metric_read(METRIC_frames_in), 0);
+    METRIC_INC(frames_in);
+    assert_int_equal(metric_read(METRIC_frames_in), 1);
+    metric_fini();
+    metric_fini();
+}
+
 static void every_metric_has_a_name_unit_and_help(void **state)
 {
     (void)state;
@@ -39,6 +51,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_start_at_zero_and_add_up),
+        cmocka_unit_test(fini_forgets_all_counts),
         cmocka_unit_test(every_metric_has_a_name_unit_and_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "support/random.h"
 
 #define DAY_MS       UINT64_C(86400000)
 #define TWO_YEARS_MS ((UINT64_C(1) << 30) * 63 - 1) /* the longest delay */
@@ -341,19 +342,11 @@ static void callback_may_free_its_owner_and_others(void **state)
 /* --- many ------------------------------------------------------------------
  */
 
-static uint64_t random_below(uint64_t *seed, uint64_t n)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed % n;
-}
-
 static void random_starts_and_stops_agree_with_a_model(void **state)
 {
     enum { COUNT = 500 };
     static struct item items[COUNT];
-    uint64_t seed = 88172645463325252u, now = (UINT64_C(1) << 36) - 100000;
+    uint64_t random = random_seed(), now = (UINT64_C(1) << 36) - 100000;
     struct wheel wheel;
     unsigned order = 0;
 
@@ -366,15 +359,14 @@ static void random_starts_and_stops_agree_with_a_model(void **state)
     for (unsigned step = 0; step < 20000; step++) {
         uint64_t nearest = UINT64_MAX, next;
         unsigned due = 0, active = 0;
-        uint64_t delay =
-            random_below(&seed, UINT64_C(1) << random_below(&seed, 24));
+        uint64_t delay = random_below(&random, 1u << random_below(&random, 24));
         for (unsigned i = 0; i < 4; i++) {
-            struct item *item = &items[random_below(&seed, COUNT)];
+            struct item *item = &items[random_below(&random, COUNT)];
             item->order = ++order;
             timer_start(&wheel, &item->timer, delay);
         }
-        timer_stop(&wheel, &items[random_below(&seed, COUNT)].timer);
-        now += random_below(&seed, step % 100 == 0 ? 3000000 : 300);
+        timer_stop(&wheel, &items[random_below(&random, COUNT)].timer);
+        now += random_below(&random, step % 100 == 0 ? 3000000 : 300);
         for (unsigned i = 0; i < COUNT; i++) {
             if (timer_is_active(&items[i].timer)) {
                 active++;
@@ -398,7 +390,7 @@ static void a_million_timers_fire_in_order(void **state)
 {
     enum { MILLION = 1000000 };
     struct item *items = mem_alloc(MILLION * sizeof(*items));
-    uint64_t seed = 42;
+    uint64_t random = random_seed();
     struct wheel wheel;
     unsigned fired = 0;
 
@@ -406,7 +398,7 @@ static void a_million_timers_fire_in_order(void **state)
     wheel_init(&wheel, 77);
     for (unsigned i = 0; i < MILLION; i++) {
         items[i].order = i;
-        item_start(&items[i], &wheel, on_item, random_below(&seed, 1000000));
+        item_start(&items[i], &wheel, on_item, random_below(&random, 1000000));
     }
     for (unsigned i = 0; i < MILLION; i += 2) {
         timer_stop(&wheel, &items[i].timer);

@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "dist/channel.h"
 #include "dist/flags.h"
 #include "support/dist/channel_pair.h"
+#include "support/random.h"
 
 static void a_large_message_goes_in_fragments(void **state)
 {
@@ -251,25 +251,22 @@ static void fini_frees_what_was_not_written(void **state)
  */
 static void random_traffic_keeps_every_sender_in_order(void **state)
 {
-    const char *given = getenv("CNODE_TEST_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : 4711;
+    uint64_t random = random_seed();
     uint8_t sent[8] = {0}, got[8] = {0};
     unsigned checked = 0;
 
     (void)state;
-    print_message("seed %u\n", seed);
-    srandom(seed);
     for (int round = 0; round < 1500; round++) {
-        unsigned i = (unsigned)random() % 8;
+        uint32_t i = random_below(&random, 8);
         struct pid from = {pair.ours.node, i, 0, 5};
-        size_t size = random() % 8 == 0 ? (size_t)random() % 400000
-                                        : (size_t)random() % 300;
+        size_t size =
+            random_below(&random, random_below(&random, 8) == 0 ? 400000 : 300);
 
         assert_int_equal(pair_send(from, size + 1, ++sent[i]), 0);
-        if (random() % 3 == 0) {
+        if (random_below(&random, 3) == 0) {
             (void)pair_gather();
         }
-        if (random() % 5 == 0 || round == 1499) {
+        if (random_below(&random, 5) == 0 || round == 1499) {
             if (round == 1499) {
                 pair_gather_all();
             }

@@ -245,6 +245,47 @@ static void a_message_too_deep_is_dropped_and_told(void **state)
     assert_true(pair.seen[1].start_bytes > 0);
 }
 
+/* A map of n pairs I => [], the last key being `last`. */
+static void put_map(struct buf *buf, uint32_t n, uint32_t last)
+{
+    term_put_map(buf, n);
+    for (uint32_t i = 0; i < n; i++) {
+        term_put_int(buf, i + 1 < n ? i : last);
+        term_put_nil(buf);
+    }
+}
+
+static void a_map_with_a_key_twice_is_malformed(void **state)
+{
+    struct buf body = pair_body(NULL, 0);
+    size_t control = buf_size(&body);
+
+    (void)state;
+    put_map(&body, 3, 2);
+    pair_put_frame(buf_data(&body), buf_size(&body));
+    assert_int_equal(pair_feed(), 0);
+    buf_truncate(&body, control);
+    put_map(&body, 3, 1);
+    pair_put_frame(buf_data(&body), buf_size(&body));
+    buf_fini(&body);
+    assert_int_equal(pair_feed(), CNODE_MALFORMED);
+    assert_int_equal(pair.seen_count, 1);
+}
+
+static void a_map_over_the_limit_is_dropped_and_told(void **state)
+{
+    struct buf body = pair_body(NULL, 0);
+
+    (void)state;
+    limits.map_pairs = 100;
+    put_map(&body, 101, 100);
+    pair_put_frame(buf_data(&body), buf_size(&body));
+    buf_fini(&body);
+    assert_int_equal(pair_feed(), 0);
+    assert_int_equal(pair.seen_count, 1);
+    assert_true(pair.seen[0].over_limit);
+}
+
 /* {3, From, To, Reason} with a reason that is too deep. */
 static void put_deep_exit(struct buf *body)
 {
@@ -399,6 +440,8 @@ int main(void)
         TEST(a_frame_over_the_limit_is_refused_by_its_length),
         TEST(a_message_over_the_limit_is_dropped_and_told),
         TEST(a_message_too_deep_is_dropped_and_told),
+        TEST(a_map_with_a_key_twice_is_malformed),
+        TEST(a_map_over_the_limit_is_dropped_and_told),
         TEST(a_control_tuple_too_deep_is_dropped),
         TEST(feeding_stops_when_the_owner_says_so),
         TEST(fragments_of_a_peer_are_put_together),

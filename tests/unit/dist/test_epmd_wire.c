@@ -106,7 +106,7 @@ static void an_unknown_name_is_not_found(void **state)
     uint16_t port;
 
     (void)state;
-    assert_int_equal(epmd_get_port(answer, 2, &port), CNODE_NOT_FOUND);
+    assert_int_equal(epmd_get_port(answer, 2, &port), CNODE_NOT_REGISTERED);
 }
 
 static void versions_that_exclude_six_are_refused(void **state)

@@ -78,6 +78,20 @@ static void each_mandatory_flag_is_missed_when_absent(void **state)
     }
 }
 
+static void flags_have_names(void **state)
+{
+    struct buf names;
+
+    (void)state;
+    buf_init(&names, 0);
+    dist_flags_put_names(&names, 0);
+    assert_int_equal(buf_size(&names), 0);
+    dist_flags_put_names(&names, DIST_V4_NC | DIST_UNLINK_ID);
+    buf_put_u8(&names, 0);
+    assert_string_equal(buf_data(&names), "UNLINK_ID V4_NC");
+    buf_fini(&names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +102,7 @@ int main(void)
         cmocka_unit_test(the_digest_stands_for_the_set_of_otp_25),
         cmocka_unit_test(the_digest_alone_lacks_what_otp_26_added),
         cmocka_unit_test(expanding_without_the_digest_changes_nothing),
+        cmocka_unit_test(flags_have_names),
         cmocka_unit_test(each_mandatory_flag_is_missed_when_absent),
     };
 

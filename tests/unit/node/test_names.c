@@ -47,10 +47,8 @@ static void a_name_is_found_until_its_process_ends(void **state)
     assert_int_equal(names_register(&f->names, f->x, &f->a), 0);
     assert_ptr_equal(names_whereis(&f->names, f->x), &f->a);
     assert_ptr_equal(names_receiver(&f->names, f->x), &f->a);
-    assert_int_equal(names_of(&f->names, &f->a), f->x);
     names_process_ends(&f->names, &f->a);
     assert_null(names_whereis(&f->names, f->x));
-    assert_int_equal(names_of(&f->names, &f->a), ATOM_NONE);
     assert_int_equal(f->names.by_atom.count, 0);
 }
 

@@ -151,8 +151,7 @@ static void other_shapes_are_no_envelopes(void **state)
         "{msg_envelope, 1, 2, 3, 4, 5, 6}",
         "{other, 1, 2, 3, 4, 5}",
         "[msg_envelope, 1, 2, 3, 4, 5]",
-        "{<<\"msg_envelope\">>, 1, 2, 3, 4, "
-        "5}",
+        "{<<\"msg_envelope\">>, 1, 2, 3, 4, 5}",
     };
     struct envelope e;
 

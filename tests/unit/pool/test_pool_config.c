@@ -39,7 +39,9 @@ static const char *read_json(const char *json)
     char *text = mem_strdup(json);
 
     for (char *p = text; *p != '\0'; p++) {
-        *p = *p == '\'' ? '"' : *p;
+        if (*p == '\'') {
+            *p = '"';
+        }
     }
     assert_int_equal(config_parse(&config, "c.json", text), 0);
     mem_free(text);
@@ -179,10 +181,13 @@ static void names_are_used_once(void **state)
     (void)state;
     errors = read_json("{'pools': {'x': {'behaviour': 'kv'}, 'rex': "
                        "{'behaviour': 'kv'}}, 'services': {'x': "
-                       "{'behaviour': 'kv'}}}");
+                       "{'behaviour': 'kv'}, 'undefined': {'behaviour': "
+                       "'kv'}}}");
     assert_non_null(
         strstr(errors, "pools.rex: the name belongs to the node itself\n"));
     assert_non_null(strstr(errors, "services.x: the name is used twice\n"));
+    assert_non_null(
+        strstr(errors, "services.undefined: expected another name"));
 }
 
 static void a_plugin_that_does_not_load_is_a_mistake(void **state)

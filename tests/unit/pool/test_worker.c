@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "base/metric.h"
 #include "pool/extras.h"
 #include "support/pool/world.h"
@@ -408,6 +409,31 @@ static void a_callback_error_is_the_reason(void **state)
     assert_non_null(strstr(script_log(), "terminate(1,{error,badarg})"));
 }
 
+static void keep_line(const char *line, size_t len, void *user)
+{
+    struct buf *lines = user;
+
+    buf_put(lines, line, len);
+}
+
+static void a_map_key_twice_is_refused_and_logged(void **state)
+{
+    struct buf lines;
+
+    (void)state;
+    buf_init(&lines, 0);
+    ask("ping");
+    assert_string_equal(call("{pair, a, b}"), "#{a => 1,b => 2}");
+    world_monitor(&world, world_pid(&world, 1));
+    log_capture(keep_line, &lines);
+    assert_string_equal(call("{pair, a, a}"), "down: {error,badarg}");
+    log_capture(NULL, NULL);
+    buf_put_u8(&lines, 0);
+    assert_non_null(strstr((char *)buf_data(&lines), "event=wrong_term"));
+    assert_non_null(strstr((char *)buf_data(&lines), "function=cnode_reply"));
+    buf_fini(&lines);
+}
+
 static void a_failed_load_ends_it_too(void **state)
 {
     (void)state;
@@ -500,6 +526,7 @@ int main(void)
         TEST(after_demonitor_no_down_comes),
         TEST(also_not_one_that_waits_in_the_mailbox),
         TEST(a_callback_error_is_the_reason),
+        TEST(a_map_key_twice_is_refused_and_logged),
         TEST(a_failed_load_ends_it_too),
         TEST(stop_ends_it_after_the_answer),
         TEST(crash_gives_no_answer_but_the_reason),

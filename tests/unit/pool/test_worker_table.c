@@ -4,7 +4,6 @@
  */
 #include "pool/worker_table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -19,6 +18,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "pool/worker.h"
+#include "support/random.h"
 #include "term/build.h"
 
 static struct worker_slab slab;
@@ -161,12 +161,12 @@ enum { MODEL = 2000 };
 static void table_agrees_with_a_list(void **state)
 {
     static struct cnode_worker *model[MODEL];
+    uint64_t random = random_seed();
     uint32_t count = 0, at = 0, seen = 0;
 
     (void)state;
-    srand(17);
     for (int round = 0; round < 40000; round++) {
-        int64_t id = rand() % MODEL;
+        int64_t id = random_below(&random, MODEL);
         struct worker_key key =
             id % 3 == 0 ? key_of("{k, ~i}", id) : key_of("~i", id * 1000003);
 

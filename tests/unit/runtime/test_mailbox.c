@@ -44,25 +44,6 @@ static void the_oldest_comes_first(void **state)
     assert_true(mailbox_is_empty(&box));
 }
 
-static void an_appended_mailbox_comes_behind(void **state)
-{
-    struct mailbox one = {0}, two = {0}, none = {0};
-
-    (void)state;
-    mailbox_append(&one, &none);
-    assert_true(mailbox_is_empty(&one));
-    mailbox_push(&two, numbered(3));
-    mailbox_push(&two, numbered(4));
-    mailbox_push(&one, numbered(1));
-    mailbox_push(&one, numbered(2));
-    mailbox_append(&one, &two);
-    assert_int_equal(one.count, 4);
-    assert_true(mailbox_is_empty(&two));
-    for (uint64_t i = 1; i <= 4; i++) {
-        expect(&one, i);
-    }
-}
-
 static void a_copied_signal_carries_its_own_bytes(void **state)
 {
     struct signal signal = {.kind = SIGNAL_MESSAGE}, *copy;
@@ -115,7 +96,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_comes_first),
-        cmocka_unit_test(an_appended_mailbox_comes_behind),
         cmocka_unit_test(a_copied_signal_carries_its_own_bytes),
         cmocka_unit_test(a_copy_without_memory_is_refused),
         cmocka_unit_test(a_process_stands_in_the_run_queue_once),

@@ -82,31 +82,6 @@ static void the_limit_refuses_one_more(void **state)
     process_table_fini(&table);
 }
 
-static void a_walk_meets_every_live_process_once(void **state)
-{
-    enum { N = 1000 };
-    struct process_table table;
-    struct process *all = calloc(N, sizeof(*all));
-    struct process *it;
-    uint32_t slot = 0, met = 0;
-
-    (void)state;
-    process_table_init(&table, 0);
-    for (int i = 0; i < N; i++) {
-        assert_int_equal(process_table_add(&table, &all[i]), 0);
-    }
-    for (int i = 0; i < N; i += 3) {
-        process_table_remove(&table, &all[i]);
-    }
-    while ((it = process_table_next(&table, &slot)) != NULL) {
-        assert_int_not_equal((it - all) % 3, 0);
-        met++;
-    }
-    assert_int_equal(met, table.count);
-    process_table_fini(&table);
-    free(all);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,7 +89,6 @@ int main(void)
         cmocka_unit_test(a_slot_used_again_gives_another_pid),
         cmocka_unit_test(a_slot_whose_generations_are_used_up_is_retired),
         cmocka_unit_test(the_limit_refuses_one_more),
-        cmocka_unit_test(a_walk_meets_every_live_process_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,20 @@ static void full_table_refuses_and_counts_and_still_finds(void **state)
     assert_int_equal(atom_intern("ok", 2), A_ok);
 }
 
+static void fini_frees_all_and_init_starts_anew(void **state)
+{
+    atom_t before = atom_intern("some@host", 9);
+
+    (void)state;
+    assert_int_equal(atom_find("some@host", 9), before);
+    atom_fini();
+    atom_fini();
+    atom_init();
+    assert_int_equal(atom_count(), ATOM_FIXED_COUNT);
+    assert_int_equal(atom_find("some@host", 9), ATOM_NONE);
+    assert_int_equal(atom_find("ok", 2), A_ok);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +136,7 @@ int main(void)
         cmocka_unit_test(texts_that_differ_in_one_byte_are_told_apart),
         cmocka_unit_test(second_init_changes_nothing),
         cmocka_unit_test(what_is_no_atom_is_not_interned),
+        cmocka_unit_test(fini_frees_all_and_init_starts_anew),
         cmocka_unit_test(full_table_refuses_and_counts_and_still_finds),
     };
 

@@ -186,6 +186,20 @@ static void wrong_formats_append_nothing(void **state)
     buf_fini(&buf);
 }
 
+static void map_with_a_key_twice_is_refused(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    for (int64_t key = 0; key < 3; key++) {
+        buf_init(&buf, 0);
+        term_format(&buf, "{ok, [#{~i => [], 1 => #{}}]}", key);
+        assert_int_equal(buf_error(&buf), key == 1 ? CNODE_EINVALID : 0);
+        assert_int_equal(buf_size(&buf) == 0, key == 1);
+        buf_fini(&buf);
+    }
+}
+
 static void buffer_without_memory_keeps_what_it_had(void **state)
 {
     struct buf buf;
@@ -267,6 +281,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_written_is_a_sticky_error),
         cmocka_unit_test(formats_become_terms),
         cmocka_unit_test(wrong_formats_append_nothing),
+        cmocka_unit_test(map_with_a_key_twice_is_refused),
         cmocka_unit_test(buffer_without_memory_keeps_what_it_had),
         cmocka_unit_test(ei_reads_what_we_write),
         cmocka_unit_test(ei_decodes_the_same_values),

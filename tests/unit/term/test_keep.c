@@ -71,6 +71,21 @@ static void pieces_become_one_term(void **state)
     cnode_build_fini(&build);
 }
 
+static void build_with_a_map_key_twice_is_no_term(void **state)
+{
+    struct cnode_build build;
+
+    (void)state;
+    cnode_build_init(&build);
+    cnode_build_map(&build, 2);
+    cnode_build_add(&build, "key, 1, key");
+    assert_null(cnode_build_term(&build).at);
+    cnode_build_add(&build, "2");
+    assert_int_equal(build.error, 0);
+    assert_null(cnode_build_term(&build).at);
+    cnode_build_fini(&build);
+}
+
 static void first_error_of_a_build_stays(void **state)
 {
     struct cnode_build build;
@@ -101,6 +116,7 @@ int main(void)
         cmocka_unit_test(kept_term_outlives_its_message),
         cmocka_unit_test(equal_keys_have_equal_canonical_bytes),
         cmocka_unit_test(pieces_become_one_term),
+        cmocka_unit_test(build_with_a_map_key_twice_is_no_term),
         cmocka_unit_test(first_error_of_a_build_stays),
     };
 

@@ -82,63 +82,65 @@ static void strings_may_be_binaries(void **state)
     buf_fini(&buf);
 }
 
+static const struct {
+    const char *text;
+    size_t where;
+    const char *what;
+} mistakes[] = {
+    {"", 0, "a term"},
+    {"  ", 2, "a term"},
+    {"{a", 2, "\",\" or \"}\""},
+    {"{a]", 2, "\",\" or \"}\""},
+    {"[a}", 2, "\",\", \"|\" or \"]\""},
+    {"[a|b,c]", 4, "\"]\""},
+    {"{a,}", 3, "a term"},
+    {"a b", 2, "the end of the term"},
+    {"{a, Var}", 4,
+     "a term: variables are not allowed, quote atoms that start with an "
+     "upper-case letter"},
+    {"_", 0,
+     "a term: variables are not allowed, quote atoms that start with an "
+     "upper-case letter"},
+    {"#a", 1, "\"{\" after \"#\""},
+    {"#{a}", 3, "\"=>\""},
+    {"[#{a => 1, b => #{}, a => 2}, c]", 28, "every key of a map once"},
+    {"#{b => #{a => 1, a => 2}}", 25, "every key of a map once"},
+    {"'abc", 4, "the closing \"'\""},
+    {"\"abc", 4, "the closing \"\"\""},
+    {"'a\\xZZ'", 2, "a character or an escape"},
+    {"1#1", 0, "a base of 2..36"},
+    {"37#1", 0, "a base of 2..36"},
+    {"16#g", 0, "digits of that base"},
+    {"-", 0, "digits"},
+    {"1.0e", 0, "digits of an exponent"},
+    {"1.0e999", 0, "a float that is not infinite"},
+    {"<<300>>", 2, "a byte"},
+    {"<<1:9>>", 4, "a size of 1..8 bits"},
+    {"<<1", 3, "\",\" or \">>\""},
+    {"<<1:3,2>>", 5, "\",\" or \">>\""},
+    {"<<\"\xe2\x82\xac\">>", 7, "/utf8 after characters above 255"},
+    {"~i", 0, "a term"},
+    {"\xff", 0, "a term"},
+};
+
 static void mistakes_are_placed_and_explained(void **state)
 {
-    static const struct {
-        const char *text;
-        size_t where;
-        const char *what;
-    } rows[] = {
-        {"", 0, "a term"},
-        {"  ", 2, "a term"},
-        {"{a", 2, "\",\" or \"}\""},
-        {"{a]", 2, "\",\" or \"}\""},
-        {"[a}", 2, "\",\", \"|\" or \"]\""},
-        {"[a|b,c]", 4, "\"]\""},
-        {"{a,}", 3, "a term"},
-        {"a b", 2, "the end of the term"},
-        {"{a, Var}", 4,
-         "a term: variables are not allowed, quote atoms that start with an "
-         "upper-case letter"},
-        {"_", 0,
-         "a term: variables are not allowed, quote atoms that start with an "
-         "upper-case letter"},
-        {"#a", 1, "\"{\" after \"#\""},
-        {"#{a}", 3, "\"=>\""},
-        {"'abc", 4, "the closing \"'\""},
-        {"\"abc", 4, "the closing \"\"\""},
-        {"'a\\xZZ'", 2, "a character or an escape"},
-        {"1#1", 0, "a base of 2..36"},
-        {"37#1", 0, "a base of 2..36"},
-        {"16#g", 0, "digits of that base"},
-        {"-", 0, "digits"},
-        {"1.0e", 0, "digits of an exponent"},
-        {"1.0e999", 0, "a float that is not infinite"},
-        {"<<300>>", 2, "a byte"},
-        {"<<1:9>>", 4, "a size of 1..8 bits"},
-        {"<<1", 3, "\",\" or \">>\""},
-        {"<<1:3,2>>", 5, "\",\" or \">>\""},
-        {"<<\"\xe2\x82\xac\">>", 7, "/utf8 after characters above 255"},
-        {"~i", 0, "a term"},
-        {"\xff", 0, "a term"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
         const char *what = "";
-        size_t where = 0, len = strlen(rows[i].text);
+        size_t where = 0, len = strlen(mistakes[i].text);
         char *exact = mem_alloc(len); /* asan sees reads beyond */
         struct buf buf;
 
-        memcpy(exact, rows[i].text, len);
+        memcpy(exact, mistakes[i].text, len);
         buf_init(&buf, 0);
         buf_put_u8(&buf, 7);
         if (term_parse(&buf, exact, len, false, &where, &what) !=
             CNODE_SYNTAX) {
-            fail_msg("%s is accepted", rows[i].text);
+            fail_msg("%s is accepted", mistakes[i].text);
         }
-        assert_string_equal(what, rows[i].what);
-        assert_int_equal(where, rows[i].where);
+        assert_string_equal(what, mistakes[i].what);
+        assert_int_equal(where, mistakes[i].where);
         assert_hex(&buf, "07");
         buf_fini(&buf);
         mem_free(exact);

@@ -103,9 +103,11 @@ static void every_shorter_term_is_truncated(void **state)
 static void malformed_terms_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "50",   /* compressed */
-        "79",   /* local */
-        "5201", /* atom cache */
+        "50",                                 /* compressed */
+        "79",                                 /* local */
+        "74000000026a61016a6102",             /* a key twice */
+        "7400000002 760000 6101 760000 6102", /* the same, uncommon */
+        "5201",                               /* atom cache */
         "00",
         "83",
         "ff",
@@ -121,8 +123,8 @@ static void malformed_terms_are_refused(void **state)
         "4d0000000100f0",
         "4d0000000109f0",
         "4d0000000001",
-        "5a0000" NODE "00000003",
-        "5a0006" NODE "00000003",
+        ("5a0000" NODE "00000003"),
+        ("5a0006" NODE "00000003"),
         "586101000000010000000200000003", /* node is no atom */
         "7177016161017701",               /* fun m:1/... */
         "71770161770161770161",
