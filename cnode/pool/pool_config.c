@@ -154,7 +154,8 @@ const struct pool_config_section pool_config_sections[] = {
     SECTION("pools.*.supervisors", supervisors_keys, pool_defaults.supervisors,
             "Worker supervisors and segments of a pool."),
     SECTION("pools.*.cluster", cluster_keys, pool_defaults.cluster,
-            "A pool's place in the cluster."),
+            "A pool's place in the cluster. Read and not used yet: a pool "
+            "lives on every node that has it."),
     SECTION("pools.*.cluster.node_target", window_keys,
             pool_defaults.cluster.node_target,
             "Number of nodes that host the pool."),
