@@ -80,7 +80,7 @@ void loop_refresh_slow(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-    /* A pause of 15 us is to last 15 us, not 50 us longer. */
+    /* A pause of 50 us is to last 50 us, not 100. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     while (!loop->stopped) {
         loop_turn(loop, UINT64_MAX);

@@ -8,7 +8,7 @@
 enum {
     BURST = 4, /* frames in one read: fewer are no burst */
     MANY = 32, /* from here on many callers are at work */
-    FEW_NS = 15000,
+    FEW_NS = 50000,
     MANY_NS = 100000,
 };
 
