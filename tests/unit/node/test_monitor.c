@@ -101,6 +101,36 @@ static void fill_outbox(struct fixture *f)
 
 /* --- a connection that is gone */
 
+static void the_loss_of_one_peer_leaves_what_crosses_to_another(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_peer other;
+    struct ref here = ref_of(f, 1);
+    struct pid there;
+    struct ref ref;
+
+    fake_peer_open_as(&other, &f->node, "p2@127.0.0.1", 3,
+                      dist_flags_offered(false));
+    there = f->caller;
+    there.node = other.peer->name;
+    ref = here;
+    ref.node = there.node;
+    fake_peer_send(&f->peer, NULL, "{19, ~p, a, ~r}", f->caller, &here);
+    fake_peer_send(&f->peer, NULL, "{1, ~p, ~p}", f->caller, f->pid);
+    fake_peer_send(&other, NULL, "{19, ~p, a, ~r}", there, &ref);
+    fake_peer_send(&other, NULL, "{1, ~p, ~p}", there, f->pid);
+    assert_int_equal(f->node.monitors.by_ref.count, 2);
+
+    peers_detach(f->peer.peer, CNODE_CLOSED);
+    fake_node_settle(&f->node);
+    assert_int_equal(f->node.monitors.by_ref.count, 1);
+    assert_int_equal(f->node.links.by_pair.count, 1);
+    end_a(f);
+    assert_non_null(strstr(fake_peer_got(&other), "exit from="));
+    assert_int_equal(f->node.monitors.by_ref.count, 0);
+    fake_peer_close(&other);
+}
+
 static void
 a_monitor_that_waited_while_its_connection_ended_is_forgotten(void **state)
 {
@@ -351,6 +381,7 @@ links_above_the_limit_are_refused_but_not_those_there_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(the_loss_of_one_peer_leaves_what_crosses_to_another),
         T(a_monitor_that_waited_while_its_connection_ended_is_forgotten),
         T(a_link_that_waited_while_its_connection_ended_is_forgotten),
         T(no_exit_goes_to_an_earlier_life_of_a_peer),
