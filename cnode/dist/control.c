@@ -17,6 +17,7 @@ enum {
     OP_SEND = 2,
     OP_EXIT = 3,
     OP_REG_SEND = 6,
+    OP_GROUP_LEADER = 7,
     OP_EXIT2 = 8,
     OP_MONITOR = 19,
     OP_DEMONITOR = 20,
@@ -25,6 +26,7 @@ enum {
     OP_PAYLOAD_EXIT = 24,
     OP_PAYLOAD_EXIT2 = 26,
     OP_PAYLOAD_MONITOR_EXIT = 28,
+    OP_SPAWN_REQUEST = 29,
     OP_SPAWN_REPLY = 31,
     OP_ALIAS_SEND = 33,
     OP_UNLINK = 35,
@@ -411,6 +413,26 @@ bool control_put_monitor_exit(struct buf *buf, uint64_t peer,
         term_put_copy(buf, reason);
     }
     return as_payload;
+}
+
+void control_put_group_leader(struct buf *buf, struct pid leader,
+                              struct pid member)
+{
+    put_head(buf, 3, OP_GROUP_LEADER);
+    term_put_pid(buf, leader);
+    term_put_pid(buf, member);
+}
+
+void control_put_spawn_request(struct buf *buf, const struct ref *request,
+                               struct pid from, struct cnode_term leader,
+                               struct cnode_term mfa, struct cnode_term opts)
+{
+    put_head(buf, 6, OP_SPAWN_REQUEST);
+    term_put_ref(buf, request);
+    term_put_pid(buf, from);
+    term_put_copy(buf, leader);
+    term_put_copy(buf, mfa);
+    term_put_copy(buf, opts);
 }
 
 void control_put_spawn_reply(struct buf *buf, struct cnode_term request,

@@ -90,6 +90,12 @@ MUST_USE bool control_put_monitor_exit(struct buf *buf, uint64_t peer,
                                        struct cnode_term to,
                                        struct cnode_term ref,
                                        struct cnode_term reason);
+void control_put_group_leader(struct buf *buf, struct pid leader,
+                              struct pid member);
+/* Payload: the argument list. */
+void control_put_spawn_request(struct buf *buf, const struct ref *request,
+                               struct pid from, struct cnode_term leader,
+                               struct cnode_term mfa, struct cnode_term opts);
 /* result: a pid of ours, or an error atom. No payload. */
 void control_put_spawn_reply(struct buf *buf, struct cnode_term request,
                              struct cnode_term to, uint32_t flags,

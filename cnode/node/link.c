@@ -149,6 +149,24 @@ void link_stop(struct node *node, struct process *local, struct pid other)
     }
 }
 
+void link_spawned(struct node *node, struct process *local, struct pid other,
+                  bool is_lost)
+{
+    struct pid self = node_pid(node, local);
+    struct link *link;
+
+    if (is_full(local) || find(node, self, other) != NULL) {
+        (void)tell(node, SIGNAL_EXIT, self, other, 0, atom_term(A_noproc));
+        return;
+    }
+    link = add(node, local, other);
+    if (is_lost) {
+        lose(node, link);
+    } else {
+        join_peer(node, link);
+    }
+}
+
 /* --- theirs */
 
 void link_on_link(struct node *node, struct process *local,

@@ -44,6 +44,11 @@ MUST_USE int link_start(struct node *node, struct process *local,
                         struct pid other);
 void link_stop(struct node *node, struct process *local, struct pid other);
 
+/* `local` asked to spawn `other` with a link, which knows of it; is_lost: its
+ * node is gone by now. */
+void link_spawned(struct node *node, struct process *local, struct pid other,
+                  bool is_lost);
+
 void link_on_link(struct node *node, struct process *local,
                   const struct signal *signal); /* NULL: dead */
 void link_on_unlink(struct node *node, struct process *local,

@@ -128,6 +128,23 @@ int monitor_start(struct node *node, struct process *watcher,
     return 0;
 }
 
+void monitor_spawned(struct node *node, struct process *watcher,
+                     const struct ref *ref, struct pid target, bool is_lost)
+{
+    struct monitor *monitor = add(node, ref, node_pid(node, watcher));
+
+    monitor->target = target;
+    monitor->target_node = target.node;
+    list_push_back(&relations_of(node, watcher)->watching,
+                   &monitor->in_watcher);
+    if (is_lost) {
+        send_down(node, monitor, atom_term(A_noconnection));
+    } else if (target.node != node->name) {
+        list_push_back(&peers_find(&node->peers, target.node)->watched,
+                       &monitor->in_target);
+    }
+}
+
 static void send_demonitor(struct node *node, const struct monitor *monitor)
 {
     struct signal signal = {.kind = SIGNAL_DEMONITOR,

@@ -40,6 +40,11 @@ MUST_USE int monitor_start(struct node *node, struct process *watcher,
 int monitor_stop(struct node *node, struct process *watcher,
                  const struct ref *ref);
 
+/* The spawned `target` is watched by the one who asked for it, under the ref of
+ * the request. A remote one knows; is_lost: its node is gone by now. */
+void monitor_spawned(struct node *node, struct process *watcher,
+                     const struct ref *ref, struct pid target, bool is_lost);
+
 /* --- what the router calls */
 
 /* Somebody (signal->from, remote or local) watches `target`; NULL: it is dead

@@ -62,6 +62,8 @@ int node_init(struct node *node, const struct node_config *config,
     monitors_init(&node->monitors);
     links_init(&node->links);
     slab_init(&node->relations_slab, sizeof(struct relations));
+    list_init(&node->spawn_handlers);
+    spawn_requests_init(&node->spawn_requests);
     buf_init(&node->scratch, limits.message_bytes);
     buf_init(&node->idents, 0);
     CHECK(buf_reserve(&node->idents, IDENTS_BYTES) != NULL);
@@ -189,6 +191,7 @@ void node_fini(struct node *node)
     peers_fini(&node->peers);
     monitors_fini(&node->monitors);
     links_fini(&node->links);
+    spawn_requests_fini(&node->spawn_requests);
     slab_fini(&node->relations_slab);
     names_fini(&node->names);
     scheduler_fini(&node->scheduler);
@@ -207,8 +210,12 @@ void node_exit(struct node *node, struct process *process,
 {
     CHECK((process->flags & PROCESS_DEAD) == 0);
     names_process_ends(&node->names, process);
+    spawn_process_ends(node, process);
     link_process_ends(node, process, reason);
     monitor_process_ends(node, process, reason);
+    if (process->relations != NULL) {
+        group_leader_set(node, process, PID_NONE);
+    }
     CHECK(process->relations == NULL);
     scheduler_remove(&node->scheduler, process);
 }

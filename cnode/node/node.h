@@ -12,6 +12,8 @@
 #include "node/peers.h"
 #include "node/relations.h"
 #include "node/route.h"
+#include "node/spawn.h"
+#include "node/spawn_request.h"
 #include "runtime/scheduler.h"
 
 enum link_profile {
@@ -68,6 +70,8 @@ struct node {
     struct monitors monitors;
     struct links links;
     struct slab relations_slab;
+    struct list spawn_handlers; /* struct spawn_handler.in_node */
+    struct spawn_requests spawn_requests;
     struct epmd_client *epmd;
     uint64_t next_ref;
     struct buf scratch;          /* one message being written: node_scratch() */

@@ -99,6 +99,7 @@ static struct peer *find_or_add(struct peers *peers, atom_t name)
         list_init(&peer->watchers);
         list_init(&peer->watched);
         list_init(&peer->links);
+        list_init(&peer->spawns);
         map_add(&peers->by_name, hash_u64(name), peer);
     }
     return peer;
@@ -253,6 +254,7 @@ void peer_dial_failed(struct peer *peer, int reason)
     peer->yields = 0;
     peer->failures++;
     (void)backlog_clear(&peer->backlog);
+    spawn_peer_down(node, peer);
     monitor_peer_down(node, peer);
     link_peer_down(node, peer);
     if (peers->is_closing) {
@@ -421,6 +423,7 @@ void peers_detach(struct peer *peer, int reason)
     if (peer->keep && !peers->is_closing) {
         loop_timer_start(node_loop(node), &peer->timer, REDIAL_FIRST_MS);
     }
+    spawn_peer_down(node, peer);
     monitor_peer_down(node, peer);
     link_peer_down(node, peer);
     link.close(link.owner, reason);

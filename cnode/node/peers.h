@@ -69,6 +69,7 @@ struct peer {
     struct list watchers; /* struct monitor.in_watcher: who there watches us */
     struct list watched;  /* struct monitor.in_target: whom we watch there */
     struct list links;    /* struct link.in_peer */
+    struct list spawns;   /* struct spawn_entry.in_peer */
 };
 
 struct peers {

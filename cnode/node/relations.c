@@ -15,6 +15,8 @@ struct relations *relations_of(struct node *node, struct process *process)
         list_init(&relations->watchers);
         list_init(&relations->watching);
         list_init(&relations->links);
+        list_init(&relations->spawns);
+        relations->group_leader = PID_NONE;
         relations->link_count = 0;
         process->relations = relations;
     }
@@ -27,8 +29,16 @@ void relations_trim(struct node *node, struct process *process)
 
     if (relations != NULL && list_is_empty(&relations->watchers) &&
         list_is_empty(&relations->watching) &&
-        list_is_empty(&relations->links)) {
+        list_is_empty(&relations->links) && list_is_empty(&relations->spawns) &&
+        pid_is_none(relations->group_leader)) {
         slab_free(&node->relations_slab, relations);
         process->relations = NULL;
     }
+}
+
+void group_leader_set(struct node *node, struct process *process,
+                      struct pid leader)
+{
+    relations_of(node, process)->group_leader = leader;
+    relations_trim(node, process);
 }

@@ -15,11 +15,22 @@ struct relations {
     struct list watchers; /* struct monitor.in_target: who watches us */
     struct list watching; /* struct monitor.in_watcher: whom we watch */
     struct list links;    /* struct link.in_local */
+    struct list spawns;   /* struct spawn_entry.in_process: requests of ours */
+    struct pid group_leader; /* PID_NONE: the default */
     uint32_t link_count;
 };
 
 struct relations *relations_of(struct node *node, struct process *process);
-/* Frees them when all lists are empty. */
+/* Frees them when there are none. */
 void relations_trim(struct node *node, struct process *process);
+
+/* PID_NONE: the default, which costs nothing. */
+void group_leader_set(struct node *node, struct process *process,
+                      struct pid leader);
+static inline struct pid group_leader_of(const struct process *process)
+{
+    return process->relations != NULL ? process->relations->group_leader
+                                      : PID_NONE;
+}
 
 #endif

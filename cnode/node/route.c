@@ -117,35 +117,57 @@ static void idents_put(struct idents *ids, struct node *node,
     node->idents = ids->buf;
 }
 
-static struct payload reason_payload(bool follows, struct cnode_term reason)
+static struct payload payload_of(struct cnode_term term)
 {
-    return follows ? (struct payload){.bytes = reason.at,
-                                      .size = cnode_term_size(reason)}
-                   : (struct payload){0};
+    return term_is_none(term) ? (struct payload){0}
+                              : (struct payload){.bytes = term.at,
+                                                 .size = cnode_term_size(term)};
 }
 
-/* Writes the control tuple; true when the signal's term follows as payload. */
-static bool put_signal(struct node *node, struct channel *channel,
-                       struct buf *buf, const struct signal *s)
+static struct payload reason_payload(bool follows, struct cnode_term reason)
 {
-    struct idents ids;
+    return payload_of(follows ? reason : TERM_NONE);
+}
+
+/* Control tuples that echo nothing of a peer's; false: another kind. */
+static bool put_own_signal(struct buf *buf, const struct signal *s,
+                           struct payload *payload)
+{
+    struct cnode_term spawn[SPAWN_TERMS];
 
     switch (s->kind) {
     case SIGNAL_LINK:
         control_put_link(buf, s->from, s->to);
-        return false;
+        return true;
     case SIGNAL_UNLINK:
         control_put_unlink(buf, s->id, s->from, s->to);
-        return false;
+        return true;
     case SIGNAL_MONITOR:
         control_put_monitor(buf, s->from, s->to, s->name, &s->ref);
-        return false;
+        return true;
     case SIGNAL_DEMONITOR:
         control_put_demonitor(buf, s->from, s->to, s->name, &s->ref);
-        return false;
+        return true;
+    case SIGNAL_GROUP_LEADER:
+        control_put_group_leader(buf, s->from, s->to);
+        return true;
+    case SIGNAL_SPAWN_REQUEST:
+        CHECK(term_get_tuple(s->term, SPAWN_TERMS, spawn));
+        control_put_spawn_request(buf, &s->ref, s->from, spawn[SPAWN_LEADER],
+                                  spawn[SPAWN_MFA], spawn[SPAWN_OPTS]);
+        *payload = payload_of(spawn[SPAWN_ARGS]);
+        return true;
     default:
-        break;
+        return false;
     }
+}
+
+/* The others; true when the signal's term follows as payload. */
+static bool put_echo(struct node *node, struct channel *channel,
+                     struct buf *buf, const struct signal *s)
+{
+    struct idents ids;
+
     idents_put(&ids, node, s);
     if (buf_error(&node->idents) != 0) {
         buf->error = buf_error(&node->idents);
@@ -154,6 +176,10 @@ static bool put_signal(struct node *node, struct channel *channel,
     switch (s->kind) {
     case SIGNAL_UNLINK_ACK:
         control_put_unlink_ack(buf, s->id, s->from, ids.to);
+        return false;
+    case SIGNAL_SPAWN_REPLY:
+        control_put_spawn_reply(buf, ids.ref, ids.to, (uint32_t)s->id, s->from,
+                                s->name);
         return false;
     case SIGNAL_EXIT:
         return control_put_exit(buf, channel->flags, s->from, ids.to, s->term);
@@ -168,10 +194,23 @@ static bool put_signal(struct node *node, struct channel *channel,
     }
 }
 
+/* Writes the control tuple; what follows it. */
+static struct payload put_signal(struct node *node, struct channel *channel,
+                                 struct buf *buf, const struct signal *signal)
+{
+    struct payload payload = {0};
+
+    if (!put_own_signal(buf, signal, &payload)) {
+        payload =
+            reason_payload(put_echo(node, channel, buf, signal), signal->term);
+    }
+    return payload;
+}
+
 static bool dials(enum signal_kind kind)
 {
     return kind == SIGNAL_MONITOR || kind == SIGNAL_LINK ||
-           kind == SIGNAL_EXIT2;
+           kind == SIGNAL_EXIT2 || kind == SIGNAL_SPAWN_REQUEST;
 }
 
 /* What the peer must not be sent: a BEAM drops the connection for the exit of a
@@ -187,6 +226,8 @@ static bool is_unwelcome(const struct peer *peer, const struct signal *signal)
     case SIGNAL_MONITOR:
     case SIGNAL_DEMONITOR:
         return (peer->link.channel->flags & monitors) != monitors;
+    case SIGNAL_SPAWN_REQUEST:
+        return (peer->link.channel->flags & DIST_SPAWN) == 0;
     default:
         return false;
     }
@@ -226,9 +267,9 @@ static bool tells_an_end(enum signal_kind kind)
 int route_signal(struct node *node, const struct signal *signal, atom_t where)
 {
     struct channel *channel;
+    struct payload payload;
     struct peer *peer;
     struct buf *buf;
-    bool follows;
 
     if (where == node->name) {
         return signal_local(node, signal);
@@ -245,6 +286,9 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     }
     if (is_unwelcome(peer, signal)) {
         METRIC_INC(signals_dropped);
+        if (signal->kind == SIGNAL_SPAWN_REQUEST) {
+            spawn_request_fail(node, signal, A_notsup);
+        }
         return 0;
     }
     if (node->is_leaving && tells_an_end(signal->kind)) {
@@ -252,9 +296,8 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     }
     channel = peer_channel(peer);
     buf = channel_begin(channel);
-    follows = put_signal(node, channel, buf, signal);
-    return end_signal(peer, channel, signal->from,
-                      reason_payload(follows, signal->term));
+    payload = put_signal(node, channel, buf, signal);
+    return end_signal(peer, channel, signal->from, payload);
 }
 
 /* --- in */
@@ -367,6 +410,42 @@ static void receive_down(struct node *node, struct peer *peer,
     scheduler_dispatch(&node->scheduler, &signal);
 }
 
+/* The leader may be of any node. */
+static void receive_group_leader(struct node *node,
+                                 const struct control *control)
+{
+    struct signal signal = {.kind = SIGNAL_GROUP_LEADER};
+
+    if (!term_get_pid(control->from, &signal.from) ||
+        pid_is_none(signal.from) || !term_get_pid(control->to, &signal.to) ||
+        signal.to.node != node->name) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
+    scheduler_dispatch(&node->scheduler, &signal);
+}
+
+/* The one who asked is ours: `to`. */
+static void receive_spawn_reply(struct node *node, struct peer *peer,
+                                const struct control *control)
+{
+    struct signal signal = {.kind = SIGNAL_SPAWN_REPLY, .id = control->flags};
+
+    if (!term_get_pid(control->to, &signal.to) ||
+        signal.to.node != node->name ||
+        !term_get_ref(control->ref, &signal.ref) ||
+        (term_get_pid(control->result, &signal.from) &&
+         signal.from.node != peer->name)) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
+    if (pid_is_none(signal.from)) {
+        signal.name = term_atom(control->result);
+        signal.name = signal.name != ATOM_NONE ? signal.name : A_error;
+    }
+    scheduler_dispatch(&node->scheduler, &signal);
+}
+
 static void refuse_spawn(struct peer *peer, const struct control *control)
 {
     struct channel *channel = peer_channel(peer);
@@ -400,11 +479,13 @@ void route_control(struct node *node, struct peer *peer,
         receive_down(node, peer, control);
         return;
     case CONTROL_SPAWN_REQUEST:
-        refuse_spawn(peer, control);
+        spawn_on_control(node, peer, control);
+        return;
+    case CONTROL_SPAWN_REPLY:
+        receive_spawn_reply(node, peer, control);
         return;
     case CONTROL_GROUP_LEADER:
-    case CONTROL_SPAWN_REPLY:
-        METRIC_INC(signals_dropped);
+        receive_group_leader(node, control);
         return;
     default:
         receive_signal(node, peer, signal_of[control->kind], control);
@@ -549,6 +630,17 @@ void route_local(struct node *node, const struct signal *signal)
         if (process != NULL) {
             exit_signal(node, process, signal);
         }
+        return;
+    case SIGNAL_GROUP_LEADER:
+        if (process != NULL) {
+            group_leader_set(node, process, signal->from);
+        }
+        return;
+    case SIGNAL_SPAWN_REQUEST:
+        spawn_on_signal(node, signal);
+        return;
+    case SIGNAL_SPAWN_REPLY:
+        spawn_on_reply(node, process, signal);
         return;
     case SIGNAL_MESSAGE:
         break; /* the scheduler delivers those itself */

@@ -16,10 +16,13 @@ enum signal_kind {
     SIGNAL_EXIT2,   /* exit/2; term: reason */
     SIGNAL_LINK,    /* id: from another node, the number of its connection */
     SIGNAL_UNLINK,  /* id; 0: the old kind that wants no acknowledgement */
-    SIGNAL_UNLINK_ACK, /* id */
-    SIGNAL_MONITOR,    /* ref; name: monitored by that name; id: as of LINK */
-    SIGNAL_DEMONITOR,  /* ref */
-    SIGNAL_DOWN,       /* ref; term: reason */
+    SIGNAL_UNLINK_ACK,   /* id */
+    SIGNAL_MONITOR,      /* ref; name: monitored by that name; id: as of LINK */
+    SIGNAL_DEMONITOR,    /* ref */
+    SIGNAL_DOWN,         /* ref; term: reason */
+    SIGNAL_GROUP_LEADER, /* from: the leader */
+    SIGNAL_SPAWN_REQUEST, /* ref; term: node/spawn_request.h */
+    SIGNAL_SPAWN_REPLY,   /* ref; from, or name: the error; id: flags */
 };
 
 struct signal {

@@ -22,7 +22,7 @@ member_test_() ->
         {"it comes back after disconnect_node", fun reconnect/1},
         {"a hidden BEAM can call it", fun hidden_caller/1},
         {"several BEAMs call it at once", fun several/1},
-        {"a request to spawn gets notsup", fun refuses_to_spawn/1},
+        {"a spawned function that is not there exits with undef", fun spawns_nothing/1},
         {"erpc and rpc fail clearly", fun remote_calls/1},
         {"what nobody waits for is dropped, the connection stays", fun stray_messages/1}
     ]).
@@ -84,16 +84,24 @@ several(Node) ->
     ?assertEqual(lists:seq(1, 150), lists:sort(Counts)),
     [cnode_peer:stop_beam(Peer) || Peer <- Peers].
 
-refuses_to_spawn(Node) ->
+spawns_nothing(Node) ->
     connect(Node),
-    Request = spawn_request(name(Node), erlang, self, [], [monitor]),
-    ?assertEqual(notsup, receive {spawn_reply, Request, error, Why} -> Why after 5000 -> timeout end),
-    ?assertError(notsup, spawn_monitor(name(Node), erlang, self, [])),
+    Request = spawn_request(name(Node), erlang, halt, [7], [monitor, {priority, low}]),
+    Pid = receive {spawn_reply, Request, ok, Spawned} -> Spawned after 5000 -> timeout end,
+    ?assertEqual(name(Node), node(Pid)),
+    Reason = {undef, [{erlang, halt, [7], []}]},
+    ?assertEqual(Reason, receive {'DOWN', Request, process, Pid, Down} -> Down after 5000 -> timeout end),
+    {Pid2, Monitor} = spawn_monitor(name(Node), erlang, halt, [7]),
+    ?assertEqual(Reason, receive {'DOWN', Monitor, process, Pid2, Why} -> Why after 5000 -> timeout end),
+    process_flag(trap_exit, true),
+    Pid3 = spawn_link(name(Node), erlang, halt, [7]),
+    ?assertEqual(Reason, receive {'EXIT', Pid3, Exit} -> Exit after 5000 -> timeout end),
+    process_flag(trap_exit, false),
     pong(Node).
 
 remote_calls(Node) ->
     connect(Node),
-    ?assertError({erpc, notsup}, erpc:call(name(Node), erlang, node, [], 5000)),
+    ?assertMatch({'EXIT', _}, catch erpc:call(name(Node), erlang, halt, [], 5000)),
     ?assertMatch({badrpc, _}, rpc:call(name(Node), erlang, node, [], 5000)),
     ?assertMatch({badrpc, _}, rpc:block_call(name(Node), erlang, node, [], 5000)),
     pong(Node).

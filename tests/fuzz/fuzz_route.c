@@ -18,7 +18,7 @@ enum { ACTORS = 4, PEERS = 2, FRAME_MAX = 400, STEPS_MAX = 400 };
 struct actor {
     struct process process;
     struct node *node;
-    struct ref ref; /* of its last monitor */
+    struct ref ref; /* of its last monitor or spawn */
     bool is_alive;
 };
 
@@ -28,6 +28,7 @@ struct world {
     struct fake_peer peers[PEERS];
     uint32_t creation; /* of the youngest peer */
     struct actor actors[ACTORS];
+    struct spawn_handler handler;
 };
 
 static const char *const peer_names[PEERS] = {"p0@127.0.0.1", "p1@127.0.0.1"};
@@ -81,6 +82,37 @@ static void actor_start(struct world *w, unsigned i)
     }
     CHECK(names_register(&w->node.names, atom_intern(names[i], 1),
                          &actor->process) == 0);
+}
+
+/* a:b makes an actor that is dead live again, or fails; c:d is unknown. */
+static int on_spawn(void *owner, struct node *node,
+                    const struct spawn_call *call, struct process **process)
+{
+    struct world *w = owner;
+
+    (void)node;
+    if (!cnode_is_atom(call->module, "a")) {
+        return CNODE_NOT_FOUND;
+    }
+    for (unsigned i = 0; i < ACTORS; i++) {
+        if (!w->actors[i].is_alive) {
+            actor_start(w, i);
+            *process = &w->actors[i].process;
+            return 0;
+        }
+    }
+    return CNODE_UNSUPPORTED;
+}
+
+static void on_start(void *owner, struct node *node, struct process *process,
+                     const struct spawn_call *call)
+{
+    (void)owner;
+    if (call->arity == 1) {
+        on_exit_signal(process, call->args);
+    } else {
+        CHECK(node_find(node, node_pid(node, process)) == process);
+    }
 }
 
 /* --- identifiers: mostly real ones */
@@ -146,7 +178,7 @@ static void put_payload(struct world *w, struct buf *buf, unsigned peer)
     struct ref ref = any_ref(w, peer);
     struct pid pid = peer_pid(w, peer);
 
-    switch (next(w, 6)) {
+    switch (next(w, 7)) {
     case 0:
         term_format(buf, "kill");
         return;
@@ -162,10 +194,26 @@ static void put_payload(struct world *w, struct buf *buf, unsigned peer)
     case 4:
         term_format(buf, "{'$gen_cast', boom}");
         return;
+    case 5:
+        term_format(buf, "[]");
+        return;
     default:
         term_format(buf, "{some, \"thing\", 1.5}");
         return;
     }
+}
+
+static void put_spawn(struct world *w, struct buf *buf, struct pid from,
+                      const struct ref *ref)
+{
+    static const char *const what[] = {
+        "{c, d, 0}, [monitor]", "{a, b, 0}, [link, monitor]",
+        "{a, b, 0}, [{monitor, []} | x]", "{a, b, 3}, [link]"};
+    char format[80];
+
+    (void)snprintf(format, sizeof(format), "{29, ~r, ~p, ~p, %s}",
+                   what[next(w, ARRAY_LEN(what))]);
+    term_format(buf, format, ref, from, from);
 }
 
 static void put_control(struct world *w, struct buf *buf, unsigned peer)
@@ -179,7 +227,7 @@ static void put_control(struct world *w, struct buf *buf, unsigned peer)
     struct pid to = any_pid(w, peer);
     struct ref ref = any_ref(w, peer);
 
-    switch (next(w, 12)) {
+    switch (next(w, 14)) {
     case 0:
     case 1:
     case 2:
@@ -209,9 +257,15 @@ static void put_control(struct world *w, struct buf *buf, unsigned peer)
     case 10:
         term_format(buf, "{33, ~p, ~r}", from, &ref);
         return;
-    default:
-        term_format(buf, "{29, ~r, ~p, ~p, {m, f, 1}, [monitor]}", &ref, from,
+    case 11:
+        term_format(buf, "{31, ~r, ~p, ~i, ~p}", &ref, to, (int64_t)next(w, 4),
                     from);
+        return;
+    case 12:
+        term_format(buf, "{31, ~r, ~p, 0, badopt}", &ref, to);
+        return;
+    default:
+        put_spawn(w, buf, from, &ref);
         return;
     }
 }
@@ -267,6 +321,24 @@ static void start_monitor(struct world *w, struct actor *actor)
     CHECK(monitor_start(&w->node, &actor->process, &dest, &actor->ref) == 0);
 }
 
+static void start_spawn(struct world *w, struct actor *actor)
+{
+    struct buf opts;
+    struct spawn_what what = {
+        .module = atom_term(atom_intern(next(w, 2) == 0 ? "a" : "c", 1)),
+        .function = atom_term(A_ok),
+        .args = term_nil()};
+    struct pid where =
+        next(w, 2) == 0 ? local_pid(w) : peer_pid(w, next(w, PEERS));
+
+    buf_init(&opts, 0);
+    term_format(&opts, next(w, 2) == 0 ? "[link, monitor]" : "[monitor]");
+    what.opts = term_at(buf_data(&opts), buf_size(&opts));
+    CHECK(spawn_request(&w->node, &actor->process, where.node, &what,
+                        &actor->ref) == 0);
+    buf_fini(&opts);
+}
+
 static void act(struct world *w)
 {
     struct actor *actor = &w->actors[next(w, ACTORS)];
@@ -277,7 +349,7 @@ static void act(struct world *w)
     if (!actor->is_alive) {
         return;
     }
-    switch (next(w, 6)) {
+    switch (next(w, 7)) {
     case 0:
         CHECK(link_start(&w->node, &actor->process, pid) == 0);
         return;
@@ -293,6 +365,9 @@ static void act(struct world *w)
     case 4:
         actor->is_alive = false;
         node_exit(&w->node, &actor->process, atom_term(A_shutdown));
+        return;
+    case 5:
+        start_spawn(w, actor);
         return;
     default:
         term_format(node_scratch(&w->node), "hello");
@@ -362,6 +437,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.at = data, .end = data + size, .creation = 3};
 
     fake_node_open(&w.node);
+    w.handler = (struct spawn_handler){
+        .spawn = on_spawn, .start = on_start, .owner = &w};
+    node_add_spawn_handler(&w.node, &w.handler);
     for (unsigned i = 0; i < PEERS; i++) {
         fake_peer_open(&w.peers[i], &w.node, peer_names[i]);
     }
@@ -385,6 +463,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fake_node_settle(&w.node);
     CHECK(w.node.links.by_pair.count == 0);
     CHECK(w.node.monitors.by_ref.count == 0);
+    CHECK(w.node.spawn_requests.by_ref.count == 0);
+    CHECK(w.node.spawn_requests.slab.used == 0);
     CHECK(w.node.relations_slab.used == 0);
     fake_node_close(&w.node);
     return 0;

@@ -22,6 +22,12 @@ void wire_line(struct buf *lines, const struct control *control)
     if (control->id != 0) {
         buf_printf(lines, " id=%llu", (unsigned long long)control->id);
     }
+    if (control->flags != 0) {
+        buf_printf(lines, " flags=%u", control->flags);
+    }
+    put_field(lines, "leader", control->leader);
+    put_field(lines, "mfa", control->mfa);
+    put_field(lines, "opts", control->opts);
     put_field(lines, "result", control->result);
     put_field(lines, "reason", control->reason);
     if (term_is_none(control->reason)) {

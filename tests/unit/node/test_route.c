@@ -436,18 +436,6 @@ static void local_links_work_both_ways(void **state)
 
 /* --- everything else */
 
-static void a_spawn_request_is_answered_notsup(void **state)
-{
-    struct fixture *f = *state;
-    struct ref ref = ref_of(f, 9);
-
-    fake_peer_send(&f->peer, "[]", "{29, ~r, ~p, ~p, {erlang, node, 0}, []}",
-                   &ref, f->caller, f->caller);
-    assert_string_equal(fake_peer_got(&f->peer),
-                        "spawn_reply to=<p1@there.5.0> "
-                        "ref=#Ref<p1@there.0.0.9> result=notsup");
-}
-
 static void a_signal_in_the_name_of_a_third_node_is_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -504,7 +492,6 @@ int main(void)
         T(an_unlink_race_ends_without_a_link),
         T(a_lost_peer_is_an_exit_noconnection_over_links),
         T(local_links_work_both_ways),
-        T(a_spawn_request_is_answered_notsup),
         T(a_signal_in_the_name_of_a_third_node_is_dropped),
         T(a_call_over_the_depth_limit_is_told_so),
     };

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of a spawn: those of OTP's spawn_request/5. What tunes a BEAM's
+ * heap is checked and has no meaning here. Pure.
+ */
+#ifndef CNODE_NODE_SPAWN_OPTIONS_H
+#define CNODE_NODE_SPAWN_OPTIONS_H
+
+#include "base/buf.h"
+#include "term/view.h"
+
+enum spawn_replies {
+    SPAWN_REPLY_NO = 0,
+    SPAWN_REPLY_ERROR = 1,
+    SPAWN_REPLY_OK = 2,
+    SPAWN_REPLY_YES = 3
+};
+
+struct spawn_options {
+    bool link, monitor;
+    /* for the one who asks only: what messages it wants, and their tag */
+    bool has_reply;
+    enum spawn_replies replies;
+    struct cnode_term tag; /* TERM_NONE: spawn_reply */
+};
+
+/* False: no proper list, or an option that OTP does not know. */
+bool spawn_options_read(struct cnode_term list, struct spawn_options *options);
+
+/* The list as it goes to the other node: without what is for the one who asks.
+ * It was read before. */
+void spawn_options_put(struct buf *buf, struct cnode_term list);
+
+#endif
