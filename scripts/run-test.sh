@@ -12,6 +12,9 @@
 #   asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
 #   erlang   EUnit (rebar.config) against a real C node
 #   bridge   ExUnit (elixir_bridge) against a real C node
+#   conformance
+#            the same cases against a BEAM node and a C node (tests/beam/conf),
+#            from each OTP release there is (scripts/otp.sh)
 #   second   a mixed cluster with second@127.0.0.1: the one that test-node.sh
 #            started if it is up, else its own
 #   plugin   a behaviour built outside the tree against an installed cnode
@@ -29,7 +32,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-standard=(house dev asan erlang bridge second plugin demo)
+standard=(house dev asan erlang bridge conformance second plugin demo)
 slow=(tsan sanitized-erlang sanitized-bridge fuzz tidy)
 suites=()
 full=
@@ -160,6 +163,27 @@ suite_erlang() { erlang_tests dev; }
 suite_bridge() { bridge_tests dev; }
 suite_sanitized-erlang() { erlang_tests asan; }
 suite_sanitized-bridge() { bridge_tests asan; }
+
+# conform NAME OPTION...: all cases in one configuration.
+conform() {
+    local name=conformance-$1
+    shift
+    CNODE_BIN=$root/build/dev/bin/cnode \
+        many "$name" "$root/tests/beam/conf/conformance" "$@"
+}
+
+suite_conformance() {
+    local otp
+    build dev cnode || return
+    conform beam --target beam
+    for otp in 27 29; do
+        if "$root/scripts/otp.sh" list | grep -qx "$otp"; then
+            conform "beam-$otp" --target beam --otp "$otp"
+        else
+            skip "conformance from OTP $otp, run scripts/otp.sh first"
+        fi
+    done
+}
 
 # As SimplePool has it: somebody may have a second node up in another console,
 # at the epmd of the machine. Otherwise ours, once of each kind.

@@ -71,7 +71,7 @@ start(Config, Opts) ->
     end.
 
 try_start(Config, Opts) ->
-    start_distribution(),
+    maps:is_key(cookie, Opts) orelse start_distribution(),
     Name = maps:get(name, Opts, unique("c")),
     Cookie = maps:get(cookie, Opts, erlang:get_cookie()),
     File = filename:join(tmp_dir(), atom_to_list(unique("config")) ++ ".json"),
@@ -115,7 +115,7 @@ worker(Node, Id) ->
 %% ---------------------------------------- a process that holds an executable
 
 hold(Executable, Args, Env) ->
-    Script = filename:join(code:priv_dir(cnode), "until_eof.sh"),
+    Script = until_eof(),
     spawn(fun() ->
         Port = open_port({spawn_executable, "/bin/sh"}, [
             {args, [Script, "5", Executable | Args]},
@@ -126,6 +126,13 @@ hold(Executable, Args, Env) ->
         ]),
         held(#{port => Port, lines => [], part => "", status => running, waiting => []})
     end).
+
+%% Without rebar we are run from the top of the tree.
+until_eof() ->
+    case code:priv_dir(cnode) of
+        {error, bad_name} -> filename:absname("elixir_bridge/priv/until_eof.sh");
+        Dir -> filename:join(Dir, "until_eof.sh")
+    end.
 
 held(#{port := Port, lines := Lines, part := Part} = State) ->
     receive

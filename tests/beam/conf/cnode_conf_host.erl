@@ -1,0 +1,106 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% Nodes for the cases: the node under test, in C or on a BEAM, and BEAMs beside
+%% it. This side may live in the root of another OTP release, where executables
+%% of this machine do not run; so C nodes are started by the script that started
+%% us, which is asked over a socket (see the script `conformance`).
+-module(cnode_conf_host).
+
+-export([start/2, stop/1, kill/1, signal/2, start_beam/1, stop_beam/1]).
+
+%% A node under test. Options: name (as text, without host), args, config (more
+%% of a C node's configuration), hidden.
+start(#{spec := #{target := Target} = Spec} = C, Opts) ->
+    Name = maps:get(name, Opts, unique("t")),
+    Visible = maps:get(visible, Spec) andalso not maps:get(hidden, Opts, false),
+    Started = start(Target, Name, Opts#{hidden => not Visible}, Spec),
+    Node = list_to_atom(Name ++ "@127.0.0.1"),
+    (maps:without([beam], maps:merge(C, Started)))#{
+        node => Node, name => Name, probe => {probe, Node}, target => Target, visible => Visible
+    }.
+
+start(c, Name, Opts, Spec) ->
+    Asked = #{
+        name => Name ++ "@127.0.0.1",
+        cookie => maps:get(cookie, Opts, erlang:get_cookie()),
+        args => ["--hidden" || maps:get(hidden, Opts)] ++ maps:get(args, Opts, []),
+        config => merge(c_config(Spec), maps:get(config, Opts, #{}))
+    },
+    {ok, OsPid} = host(Spec, {start, Asked}),
+    #{os_pid => OsPid};
+start(beam, Name, Opts, Spec) ->
+    Args = ["-hidden" || maps:get(hidden, Opts)] ++ maps:get(beam_args, Opts, []),
+    {Peer, Node} = start_beam(Name, Args, Spec),
+    {ok, _} = peer:call(Peer, cnode_conf_probe, start_service, []),
+    Cookie = maps:get(cookie, Opts, erlang:get_cookie()),
+    true = peer:call(Peer, erlang, set_cookie, [Node, Cookie]),
+    OsPid = peer:call(Peer, os, getpid, []),
+    #{os_pid => list_to_integer(OsPid), peer => Peer}.
+
+c_config(#{schedulers := Schedulers}) ->
+    #{
+        services => #{probe => #{behaviour => probe}},
+        runtime => #{schedulers => Schedulers}
+    }.
+
+merge(A, B) ->
+    maps:fold(
+        fun
+            (K, V, M) when is_map(V), is_map_key(K, M) -> M#{K := merge(maps:get(K, M), V)};
+            (K, V, M) -> M#{K => V}
+        end,
+        A,
+        B
+    ).
+
+%% Ends it as an operator does; its status is 0.
+stop(#{target := c, spec := Spec, os_pid := OsPid}) -> host(Spec, {stop, OsPid});
+stop(#{peer := Peer}) -> peer:stop(Peer).
+
+%% Ends it without a word.
+kill(#{target := c, spec := Spec, os_pid := OsPid}) ->
+    host(Spec, {kill, OsPid});
+kill(#{os_pid := OsPid} = C) ->
+    signal(C, "KILL"),
+    eventually_gone(OsPid).
+
+eventually_gone(OsPid) ->
+    case os:cmd("kill -0 " ++ integer_to_list(OsPid)) of
+        [] -> receive after 5 -> eventually_gone(OsPid) end;
+        _ -> ok
+    end.
+
+signal(#{os_pid := OsPid}, Signal) ->
+    [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(OsPid)),
+    ok.
+
+%% --------------------------------------------------------------------- BEAMs
+
+start_beam(Args) -> start_beam(unique("b"), Args, cnode_conf:spec()).
+
+start_beam(Name, Args, Spec) ->
+    {ok, Peer, Node} = peer:start(#{
+        name => Name,
+        host => "127.0.0.1",
+        longnames => true,
+        connection => standard_io,
+        args => cnode_conf:beam_args(Spec) ++ Args
+    }),
+    {Peer, Node}.
+
+stop_beam({Peer, _Node}) ->
+    catch peer:stop(Peer),
+    ok.
+
+unique(Prefix) ->
+    Number = integer_to_list(erlang:unique_integer([positive])),
+    lists:append([Prefix, "_", os:getpid(), "_", Number]).
+
+%% ------------------------------------------------------------------- the host
+
+host(#{host_port := Port}, Request) ->
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {packet, 4}, {active, false}]),
+    ok = gen_tcp:send(Socket, term_to_binary(Request)),
+    {ok, Answer} = gen_tcp:recv(Socket, 0, 20000),
+    ok = gen_tcp:close(Socket),
+    binary_to_term(Answer).
