@@ -53,7 +53,7 @@ void channel_fini(struct channel *channel)
     transmitter_fini(&channel->transmitter);
     buf_fini(&channel->out);
     buf_fini(&channel->flying);
-    channel->queued_bytes = 0;
+    channel->queued_bytes = channel->large_bytes = 0;
 }
 
 /* --- in */
@@ -348,7 +348,7 @@ static int end_large(struct channel *channel, struct pid sender,
     rc = transmitter_send(
         &channel->transmitter, sender, buf_data(&channel->out) + skip,
         buf_size(&channel->out) - skip, block, bytes, payload.size, &queued);
-    channel->queued_bytes += queued;
+    channel->large_bytes += queued;
     return abort_with(channel, rc);
 }
 
@@ -382,7 +382,8 @@ int channel_gather(struct channel *channel, struct channel_vec *vecs, int max)
                                          channel->flying_bytes};
     }
     large = transmitter_gather(&channel->transmitter, vecs, n, max);
-    channel->flying_bytes += large.bytes;
+    channel->flying_bytes += large.bytes - large.large_bytes;
+    channel->flying_large_bytes = large.large_bytes;
     channel->frames_out += large.fragments;
     METRIC_ADD(frames_out, large.fragments);
     n += large.vecs;
@@ -395,7 +396,8 @@ void channel_landed(struct channel *channel)
     CHECK(channel->is_flying);
     channel->is_flying = false;
     channel->queued_bytes -= channel->flying_bytes;
-    channel->flying_bytes = 0;
+    channel->large_bytes -= channel->flying_large_bytes;
+    channel->flying_bytes = channel->flying_large_bytes = 0;
     if (channel->flying.cap > FLYING_KEEP_BYTES) {
         buf_fini(&channel->flying);
     } else {

@@ -45,8 +45,9 @@ struct channel {
     bool is_building;  /* between channel_begin and _end or _abort */
     bool is_flying;    /* between channel_gather and channel_landed */
     struct transmitter transmitter; /* large payloads, taking turns */
-    size_t queued_bytes;            /* all bytes accepted and not yet landed */
-    size_t flying_bytes;            /* the part of them that was gathered */
+    size_t queued_bytes; /* small frames accepted and not yet landed */
+    size_t large_bytes;  /* the same of large messages: headers and payload */
+    size_t flying_bytes, flying_large_bytes; /* what of them was gathered */
 
     uint64_t frames_in, frames_out;
 };
@@ -89,9 +90,9 @@ void channel_tick(struct channel *channel); /* queues a zero-length frame */
 
 /* --- writing */
 
-/* The next bytes to write, at most `max` (3 or more) slices, about 128 KiB of
- * large payloads at a time. Must be followed by channel_landed() before it is
- * called again. 0: nothing to write. */
+/* The next bytes to write, at most `max` (3 or more) slices: small frames
+ * first, then at most 128 KiB of large messages. Must be followed by
+ * channel_landed() before it is called again. 0: nothing to write. */
 int channel_gather(struct channel *channel, struct channel_vec *vecs, int max);
 /* All that was gathered is written. */
 void channel_landed(struct channel *channel);

@@ -90,6 +90,7 @@ static void on_signal(void *owner, const struct control *control);
 static void on_over_limit(void *owner, const struct control *control,
                           const uint8_t *start, size_t size);
 static int conn_keep(struct conn *conn, size_t used);
+static void conn_answer(struct conn *conn);
 static void conn_pulse(struct conn *conn);
 static void conn_next_pulse(struct conn *conn);
 static void on_flush(struct flush_hook *hook);
@@ -329,6 +330,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (rc == 0 && conn->state == CONN_UP) {
         rc = conn_feed(conn, &used);
+        conn_answer(conn);
     }
     if (rc == 0 && conn->state != CONN_CLOSING) {
         rc = conn_keep(conn, used);
@@ -399,6 +401,7 @@ static void conn_go_up(struct conn *conn)
     conn->has_channel = true;
     outlet_init(&conn->outlet, conn_stream(conn), &conn->channel, on_landed);
     conn->pulse.in = conn->bytes_in;
+    conn->pulse.written_ms = loop_now_ms(conn->loop); /* the handshake's */
     conn_next_pulse(conn);
     conn->events->up(conn->owner, conn); /* may close us */
 }
@@ -451,6 +454,22 @@ static int conn_keep(struct conn *conn, size_t used)
 
 /* --- ticks */
 
+static void conn_tick(struct conn *conn)
+{
+    channel_tick(&conn->channel);
+    conn_flush_later(conn);
+}
+
+/* What was just fed may have been answered already: then a flush is due. */
+static void conn_answer(struct conn *conn)
+{
+    if (conn->state == CONN_UP && !channel_has_output(&conn->channel) &&
+        pulse_answers(&conn->pulse, outlet_waiting(&conn->outlet),
+                      loop_now_ms(conn->loop))) {
+        conn_tick(conn);
+    }
+}
+
 static void conn_pulse(struct conn *conn)
 {
     enum pulse_verdict verdict =
@@ -462,8 +481,7 @@ static void conn_pulse(struct conn *conn)
         return;
     }
     if (verdict == PULSE_TICK) {
-        channel_tick(&conn->channel);
-        conn_flush_later(conn);
+        conn_tick(conn);
     }
     if (conn->pulse.quiet_rounds > 0) {
         read_buffer_relax(&conn->in); /* an idle peer costs little */
@@ -500,6 +518,8 @@ static void conn_write(struct conn *conn)
 {
     int rc = outlet_write(&conn->outlet);
 
+    pulse_wrote(&conn->pulse, outlet_taken(&conn->outlet),
+                loop_now_ms(conn->loop));
     if (rc > 0) {
         conn_flush_later(conn); /* our share of this turn is used up */
     } else if (rc < 0) {

@@ -7,11 +7,31 @@
  */
 #include "dist/outlet.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "base/metric.h"
 
 enum { TURN_BYTES = 1024 * 1024 }; /* then other connections have their turn */
 
+/* How much the kernel may hold that it has not sent yet. What stands there can
+ * no longer be overtaken by a small message. */
+enum { UNSENT_BYTES = 64 * 1024 };
+
 static void on_written(uv_write_t *req, int status);
+
+/* A socket that does not know this only lets large messages queue longer. */
+static void limit_unsent(uv_stream_t *stream)
+{
+    const int bytes = UNSENT_BYTES;
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)stream, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes,
+                         sizeof(bytes));
+    }
+}
 
 void outlet_init(struct outlet *outlet, uv_stream_t *stream,
                  struct channel *channel, outlet_fn landed)
@@ -22,6 +42,7 @@ void outlet_init(struct outlet *outlet, uv_stream_t *stream,
     outlet->write.data = outlet;
     outlet->is_waiting = false;
     outlet->bytes = 0;
+    limit_unsent(stream);
 }
 
 /* The next slices as libuv wants them. Returns how many, 0: nothing to write.

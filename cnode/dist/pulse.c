@@ -5,8 +5,6 @@
  */
 #include "dist/pulse.h"
 
-#include <stdbool.h>
-
 enum pulse_verdict pulse_round(struct pulse *pulse, uint64_t in, uint64_t out,
                                uint64_t waiting)
 {
@@ -25,4 +23,17 @@ enum pulse_verdict pulse_round(struct pulse *pulse, uint64_t in, uint64_t out,
     }
     pulse->out += TICK_BYTES;
     return PULSE_TICK;
+}
+
+void pulse_wrote(struct pulse *pulse, uint64_t out, uint64_t now_ms)
+{
+    if (out != pulse->written) {
+        pulse->written = out;
+        pulse->written_ms = now_ms;
+    }
+}
+
+bool pulse_answers(const struct pulse *pulse, uint64_t waiting, uint64_t now_ms)
+{
+    return waiting == 0 && now_ms - pulse->written_ms >= PULSE_ANSWER_MS;
 }

@@ -17,7 +17,10 @@
 #include "dist/frame.h"
 #include <cnode/error.h>
 
-enum { TURN_BYTES = 2 * CHANNEL_FRAGMENT_BYTES };
+/* A gather holds no more of large messages: it is all of them that can stand
+ * before a small one sent meanwhile. Of one message that is one fragment, as
+ * its header comes on top of 64 KiB. */
+enum { GATHER_BYTES = 2 * CHANNEL_FRAGMENT_BYTES };
 
 struct stream {
     struct list node;  /* turns */
@@ -198,7 +201,8 @@ int transmitter_follow(struct transmitter *transmitter, struct pid sender,
 
     CHECK(stream != NULL && !list_is_empty(&stream->parcels));
     parcel = CONTAINER_OF(stream->parcels.prev, struct parcel, node);
-    if (parcel->block != NULL) {
+    if (parcel->block != NULL ||
+        buf_size(&parcel->head) + size > CHANNEL_FRAGMENT_BYTES) {
         parcel = parcel_new();
         list_push_back(&stream->parcels, &parcel->node);
     }
@@ -224,13 +228,26 @@ static void add_slice(struct transmitted *sum, struct channel_vec *vecs,
     sum->bytes += size;
 }
 
+static size_t parcel_part(const struct parcel *parcel)
+{
+    return parcel->size < parcel->part_bytes ? parcel->size
+                                             : parcel->part_bytes;
+}
+
+/* What parcel_gather() will add. */
+static size_t parcel_next_bytes(const struct parcel *parcel)
+{
+    return parcel_part(parcel) + (parcel->is_begun
+                                      ? FRAME_LEN_BYTES + FRAME_NEXT_BYTES
+                                      : buf_size(&parcel->head));
+}
+
 /* Adds the next fragment, or the small frames, of a parcel: at most two slices.
  * True when that was the rest of it. */
 static bool parcel_gather(struct parcel *parcel, struct transmitted *sum,
                           struct channel_vec *vecs, uint8_t head[32])
 {
-    size_t part =
-        parcel->size < parcel->part_bytes ? parcel->size : parcel->part_bytes;
+    size_t part = parcel_part(parcel);
 
     if (!parcel->is_begun) {
         parcel->is_begun = true;
@@ -243,6 +260,7 @@ static bool parcel_gather(struct parcel *parcel, struct transmitted *sum,
         add_slice(sum, vecs, head, FRAME_LEN_BYTES + FRAME_NEXT_BYTES);
     }
     add_slice(sum, vecs, parcel->bytes, part);
+    sum->large_bytes += vecs[sum->vecs - 2].size + part;
     sum->fragments++;
     parcel->bytes += part;
     parcel->size -= part;
@@ -257,13 +275,17 @@ struct transmitted transmitter_gather(struct transmitter *transmitter,
     struct transmitted sum = {.vecs = used};
 
     max = max < CHANNEL_VECS ? max : CHANNEL_VECS;
-    while (!list_is_empty(&transmitter->turns) && sum.vecs + 2 <= max &&
-           sum.bytes < TURN_BYTES) {
+    while (!list_is_empty(&transmitter->turns) && sum.vecs + 2 <= max) {
         struct stream *stream =
-            CONTAINER_OF(list_pop(&transmitter->turns), struct stream, node);
+            CONTAINER_OF(transmitter->turns.next, struct stream, node);
         struct parcel *parcel =
             CONTAINER_OF(stream->parcels.next, struct parcel, node);
 
+        if (sum.bytes > 0 &&
+            sum.bytes + parcel_next_bytes(parcel) > GATHER_BYTES) {
+            break;
+        }
+        list_remove(&stream->node);
         if (parcel_gather(parcel, &sum, vecs, transmitter->heads[sum.vecs])) {
             list_remove(&parcel->node);
             list_push_back(&transmitter->flown, &parcel->node);

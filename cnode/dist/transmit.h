@@ -35,6 +35,7 @@ struct transmitter {
 struct transmitted {
     int vecs;
     size_t bytes;
+    size_t large_bytes; /* of them in large messages, not frames behind one */
     uint64_t fragments;
 };
 
@@ -60,8 +61,9 @@ MUST_USE int transmitter_follow(struct transmitter *transmitter,
                                 struct pid sender, const uint8_t *frame,
                                 size_t size);
 
-/* Adds slices to `vecs` (`used` of `max` are taken already), about 128 KiB.
- * They are valid until transmitter_landed(). */
+/* Adds slices to `vecs` (`used` of `max` are taken already), at most 128 KiB
+ * (without FRAGMENTS a message is one piece). They are valid until
+ * transmitter_landed(). */
 struct transmitted transmitter_gather(struct transmitter *transmitter,
                                       struct channel_vec *vecs, int used,
                                       int max);

@@ -39,13 +39,19 @@ static int push(struct backlog *backlog, struct backlog_item *item)
 {
     size_t bytes =
         sizeof(*item) + (item->bytes != NULL ? item->bytes->size : 0);
+    bool is_large = bytes > CHANNEL_FRAGMENT_BYTES;
 
-    if (backlog->bytes + bytes > limits.send_queue_bytes) {
+    if (is_large && backlog->large_bytes + bytes > limits.large_queue_bytes) {
+        METRIC_INC(large_sends_dropped);
+        item_free(item);
+        return CNODE_OVERLOADED;
+    }
+    if (!is_large && backlog->bytes + bytes > limits.send_queue_bytes) {
         METRIC_INC(sends_dropped);
         item_free(item);
         return CNODE_OVERLOADED;
     }
-    backlog->bytes += bytes;
+    *(is_large ? &backlog->large_bytes : &backlog->bytes) += bytes;
     backlog->signals += item->is_signal;
     list_push_back(&backlog->items, &item->node);
     return 0;

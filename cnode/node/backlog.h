@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What was sent to a node while it is being connected, in order. Bounded by
- * limits.send_queue_bytes. Belongs to a peer.
+ * limits.send_queue_bytes, and limits.large_queue_bytes for items above 64 KiB.
+ * Belongs to a peer.
  */
 #ifndef CNODE_NODE_BACKLOG_H
 #define CNODE_NODE_BACKLOG_H
@@ -15,8 +16,8 @@ struct node;
 
 struct backlog {
     struct list items;
-    size_t bytes;
-    uint32_t signals; /* those that are no messages */
+    size_t bytes, large_bytes; /* of small items; of those above 64 KiB */
+    uint32_t signals;          /* those that are no messages */
 };
 
 void backlog_init(struct backlog *backlog);

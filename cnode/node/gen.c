@@ -76,12 +76,20 @@ static int reply_remote(struct node *node, struct pid self, atom_t where,
                         const struct gen_from *from)
 {
     struct peer *peer = peers_find(&node->peers, where);
+    struct payload reply = node_scratch_payload(node);
     struct cnode_term alias;
     struct channel *channel;
     struct buf *buf;
 
-    if (!peer_is_up(peer) || peer_is_congested(peer)) {
+    if (!peer_is_up(peer)) {
         METRIC_INC(dead_letters); /* replies never dial */
+        return 0;
+    }
+    if (peer_is_congested(peer, reply.size)) {
+        if (reply.size > CHANNEL_FRAGMENT_BYTES) {
+            return CNODE_OVERLOADED; /* there may be room for a small one */
+        }
+        METRIC_INC(dead_letters);
         return 0;
     }
     channel = peer_channel(peer);
@@ -91,7 +99,20 @@ static int reply_remote(struct node *node, struct pid self, atom_t where,
     } else {
         control_put_send_term(buf, channel->flags, self, from->pid);
     }
-    return channel_end(channel, self, node_scratch_payload(node));
+    return channel_end(channel, self, reply);
+}
+
+/* When the reply itself cannot be sent the caller is told so. */
+static int reply_error(struct node *node, struct pid self, atom_t where,
+                       const struct gen_from *from, atom_t why)
+{
+    struct buf *buf = gen_reply_begin(node, from);
+
+    term_put_tuple(buf, 2);
+    term_put_atom(buf, A_error);
+    term_put_atom(buf, why);
+    return buf_error(buf) != 0 ? buf_error(buf)
+                               : reply_remote(node, self, where, from);
 }
 
 int gen_reply_end(struct node *node, struct process *self,
@@ -109,7 +130,10 @@ int gen_reply_end(struct node *node, struct process *self,
         pid = node_pid(node, self);
     }
     if (where != node->name) {
-        return reply_remote(node, pid, where, from);
+        rc = reply_remote(node, pid, where, from);
+        return rc == CNODE_OVERLOADED
+                   ? reply_error(node, pid, where, from, A_overloaded)
+                   : rc;
     }
     if (!term_get_pid(from->pid, &dest.pid)) {
         return CNODE_EINVALID;

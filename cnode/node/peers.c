@@ -28,7 +28,7 @@ enum {
     REDIAL_FIRST_MS = 100,
     REDIAL_MOST_MS = 10000,
     HIDDEN_ATOMS_SHARE = 2, /* hidden nodes may use one half of limits.atoms */
-    BREAK_QUEUES = 2,       /* times limits.send_queue_bytes, and it must end */
+    BREAK_QUEUES = 2,       /* times the limit of a queue, and it must end */
 };
 
 static const uint32_t peer_moves[] = {
@@ -480,9 +480,22 @@ void peers_close(struct peers *peers)
 
 /* --- sending */
 
-bool peer_is_congested(const struct peer *peer)
+/* Small frames and large messages are counted by themselves: what takes seconds
+ * to send must not be the end of what takes none. */
+bool peer_is_congested(const struct peer *peer, size_t size)
 {
-    return peer->link.channel->queued_bytes > limits.send_queue_bytes;
+    const struct channel *channel = peer->link.channel;
+
+    if (channel->queued_bytes > limits.send_queue_bytes) {
+        METRIC_INC(sends_dropped);
+        return true;
+    }
+    if (size > CHANNEL_FRAGMENT_BYTES &&
+        channel->large_bytes > limits.large_queue_bytes) {
+        METRIC_INC(large_sends_dropped);
+        return true;
+    }
+    return false;
 }
 
 struct channel *peer_channel(struct peer *peer)
@@ -490,7 +503,8 @@ struct channel *peer_channel(struct peer *peer)
     struct channel *channel = peer->link.channel;
 
     peer->link.flush(peer->link.owner);
-    if (channel->queued_bytes > BREAK_QUEUES * limits.send_queue_bytes) {
+    if (channel->queued_bytes > BREAK_QUEUES * limits.send_queue_bytes ||
+        channel->large_bytes > BREAK_QUEUES * limits.large_queue_bytes) {
         peer_break(peer, CNODE_OVERLOADED); /* signals are never dropped */
     }
     return channel;

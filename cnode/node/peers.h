@@ -116,8 +116,9 @@ void peers_detach(struct peer *peer, int reason);
 void peers_close(struct peers *peers);
 bool peers_are_closed(const struct peers *peers);
 
-/* More is queued for it than limits.send_queue_bytes: drop and count. */
-bool peer_is_congested(const struct peer *peer);
+/* More is queued for it than limits.send_queue_bytes, or, for a message of such
+ * a size, limits.large_queue_bytes: drop and count. */
+bool peer_is_congested(const struct peer *peer, size_t size);
 
 /* The channel of a connected peer to put a frame on; flushed at the end of the
  * turn. */

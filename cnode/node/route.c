@@ -46,8 +46,7 @@ static int send_remote(struct peer *peer, struct pid from,
     struct channel *channel;
     struct buf *buf;
 
-    if (peer_is_congested(peer)) {
-        METRIC_INC(sends_dropped);
+    if (peer_is_congested(peer, message.size)) {
         return CNODE_OVERLOADED;
     }
     channel = peer_channel(peer);

@@ -294,6 +294,60 @@ static void silent_peer_is_given_up_after_a_ticktime(void **state)
     raw_peer_fini(&peer);
 }
 
+/* Says `bytes` every 20 ms for that long; gives the bytes that came. */
+static size_t talk_ms(struct conn_pair *f, struct raw_peer *peer,
+                      const void *bytes, size_t size, uint64_t ms)
+{
+    uint64_t end_ns = uv_hrtime() + ms * 1000000;
+
+    peer->in_size = 0;
+    while (uv_hrtime() < end_ns) {
+        (void)raw_write(peer->fd, bytes, size);
+        loop_run_ms(&f->loop, 20);
+        (void)raw_read(peer->fd, peer->in, &peer->in_size, sizeof(peer->in));
+    }
+    return peer->in_size;
+}
+
+/* The peer's ticktime is shorter than ours: nobody tells us. */
+static void a_peer_that_ticks_hears_us_twice_a_second(void **state)
+{
+    struct conn_pair *f = *state;
+    struct raw_peer peer;
+
+    f->b.config.ticktime_ms = 600000;
+    raw_peer_up(&peer, f);
+    loop_run_ms(&f->loop, 20);
+    assert_in_range(talk_ms(f, &peer, "\0\0\0\0", 4, 20), 0, 21); /* the ack */
+    assert_int_equal(talk_ms(f, &peer, "\0\0\0\0", 4, 1300), 2 * 4);
+    assert_memory_equal(peer.in, "\0\0\0\0\0\0\0\0", 8);
+    assert_int_equal(f->b.closed, 0);
+    raw_peer_fini(&peer);
+}
+
+static void a_long_frame_that_trickles_in_is_life_and_is_answered(void **state)
+{
+    struct conn_pair *f = *state;
+    struct raw_peer peer;
+    size_t heard;
+
+    f->b.config.ticktime_ms = 8000;
+    raw_peer_up(&peer, f);
+    (void)talk_ms(f, &peer, "\0\x10\0\0\x83\x44\0", 7, 20);
+    heard = talk_ms(f, &peer, "m", 1, 700); /* no whole frame came */
+    assert_in_range(heard, 4, 8);
+    raw_peer_fini(&peer);
+    LOOP_UNTIL(&f->loop, f->b.conn == NULL);
+
+    f->b.up = 0;
+    f->b.config.ticktime_ms = 160;
+    raw_peer_up(&peer, f);
+    (void)talk_ms(f, &peer, "\0\x10\0\0\x83\x44\0", 7, 20);
+    (void)talk_ms(f, &peer, "m", 1, 500);
+    assert_non_null(f->b.conn); /* three ticktimes later */
+    raw_peer_fini(&peer);
+}
+
 static void peer_that_ticks_but_never_reads_is_given_up(void **state)
 {
     struct conn_pair *f = *state;
@@ -394,6 +448,8 @@ int main(void)
         TEST(frame_of_garbage_closes),
         TEST(one_frame_of_megabytes_arrives_whole_and_small_ones_after_it),
         TEST(silent_peer_is_given_up_after_a_ticktime),
+        TEST(a_peer_that_ticks_hears_us_twice_a_second),
+        TEST(a_long_frame_that_trickles_in_is_life_and_is_answered),
         TEST(peer_that_ticks_but_never_reads_is_given_up),
         TEST(closing_while_a_write_waits_is_clean),
         TEST(peer_reset_while_a_write_waits_is_its_error),

@@ -138,6 +138,7 @@ void pair_gather_all(void)
     }
     assert_false(channel_has_output(&pair.out));
     assert_int_equal(pair.out.queued_bytes, 0);
+    assert_int_equal(pair.out.large_bytes, 0);
 }
 
 int pair_feed(void)

@@ -135,6 +135,51 @@ static void others_overtake_a_large_message(void **state)
     assert_int_equal(pair.seen[1].mark, 'a');
 }
 
+/* Of a 100 MB message, what is emitted between the moment when a small one of
+ * somebody else is sent and that one; at any moment. What a gather took is on
+ * its way to the socket then. */
+static void
+at_most_128_kib_of_a_large_message_stand_before_a_small_one(void **state)
+{
+    struct channel_vec vecs[CHANNEL_VECS];
+    size_t most = 0;
+    unsigned smalls = 0;
+    int n;
+
+    (void)state;
+    assert_int_equal(pair_send(pair.ours, 100000000, 'a'), 0);
+    while ((n = channel_gather(&pair.out, vecs, CHANNEL_VECS)) > 0) {
+        size_t before = 0;
+
+        for (int i = 0; i < n; i++) {
+            before += vecs[i].size;
+            buf_put(&pair.wire, vecs[i].bytes, vecs[i].size);
+        }
+        if (smalls < 100 && pair.out.frames_out % 7 == 0) {
+            smalls++;
+            assert_int_equal(pair_send(pair.other, 10, 'b'), 0);
+            most = before > most ? before : most;
+            channel_landed(&pair.out);
+            n = channel_gather(&pair.out, vecs, CHANNEL_VECS);
+            assert_true(n > 0 && vecs[0].size < 200);
+            buf_put(&pair.wire, vecs[0].bytes, vecs[0].size);
+            assert_int_equal(pair_feed(), 0);
+            /* the way in: it is there, while the large one still comes */
+            assert_int_equal(pair.seen_count, smalls);
+            assert_int_equal(pair.seen[smalls - 1].mark, 'b');
+            for (int i = 1; i < n; i++) {
+                buf_put(&pair.wire, vecs[i].bytes, vecs[i].size);
+            }
+        }
+        assert_int_equal(pair_feed(), 0);
+        channel_landed(&pair.out);
+    }
+    assert_int_equal(smalls, 100);
+    assert_in_range(most, CHANNEL_FRAGMENT_BYTES, 2 * CHANNEL_FRAGMENT_BYTES);
+    assert_int_equal(pair.seen_count, smalls + 1);
+    assert_int_equal(pair.seen[smalls].payload_bytes, 100000005);
+}
+
 static void a_sender_never_overtakes_itself(void **state)
 {
     (void)state;
@@ -295,6 +340,7 @@ int main(void)
         TEST(a_large_block_is_counted_until_it_landed),
         TEST(a_large_payload_without_block_is_copied),
         TEST(others_overtake_a_large_message),
+        TEST(at_most_128_kib_of_a_large_message_stand_before_a_small_one),
         TEST(a_sender_never_overtakes_itself),
         TEST(what_no_process_sent_never_waits),
         TEST(an_aborted_frame_leaves_nothing),

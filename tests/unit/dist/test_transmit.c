@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "dist/flags.h"
 #include "dist/transmit.h"
+#include "support/random.h"
 #include <cnode/error.h>
 
 enum { PART = CHANNEL_FRAGMENT_BYTES };
@@ -88,17 +89,49 @@ static void a_gather_is_bounded_in_bytes_and_slices(void **state)
     (void)state;
     transmit(a, 10 * PART);
     sum = gather(0, CHANNEL_VECS);
-    assert_int_equal(sum.fragments, 2);
-    assert_int_equal(sum.vecs, 4);
-    sum = gather(1, CHANNEL_VECS);
-    assert_int_equal(sum.vecs, 4);
+    assert_int_equal(sum.fragments, 1);
+    assert_int_equal(sum.vecs, 2);
     sum = gather(1, 3);
     assert_int_equal(sum.vecs, 2);
     assert_int_equal(sum.fragments, 1);
     sum = gather(2, 3);
     assert_int_equal(sum.vecs, 0);
+    transmitter_fini(&transmitter);
+    (void)setup(NULL);
+    for (uint32_t i = 1; i <= 100; i++) { /* one byte each */
+        transmit((struct pid){1, i, 0, 0}, 1);
+    }
     sum = gather(0, 100); /* never more than there are heads */
-    assert_in_range(sum.vecs, 2, CHANNEL_VECS);
+    assert_int_equal(sum.vecs, CHANNEL_VECS);
+    assert_int_equal(sum.fragments, CHANNEL_VECS / 2);
+}
+
+/* Of large messages of any size and number: no gather holds more than 128 KiB,
+ * and none that could hold more ends early. */
+static void no_gather_holds_more_than_128_kib(void **state)
+{
+    uint64_t random = random_seed();
+    size_t most = 0;
+
+    (void)state;
+    for (uint32_t i = 1; i <= 300; i++) {
+        struct pid from = {1, 1 + i % 7, 0, 0};
+        size_t size = random_below(&random, 4) == 0 ? 10 * PART : 3 * PART / 2;
+
+        transmit(from, 1 + random_below(&random, (uint32_t)size));
+        for (uint32_t n = random_below(&random, 60); n > 0; n--) {
+            assert_int_equal(transmitter_follow(&transmitter, from,
+                                                (const uint8_t[9000]){0}, 9000),
+                             0);
+        }
+    }
+    while (transmitter_has_output(&transmitter)) {
+        struct transmitted sum = gather(0, CHANNEL_VECS);
+
+        assert_in_range(sum.bytes, 1, 2 * PART);
+        most = most < sum.bytes ? sum.bytes : most;
+    }
+    assert_in_range(most, 3 * PART / 2, 2 * PART);
 }
 
 static void senders_take_turns(void **state)
@@ -108,19 +141,16 @@ static void senders_take_turns(void **state)
     (void)state;
     transmit(a, 4 * PART);
     transmit(b, 4 * PART);
-    for (int turn = 0; turn < 4; turn++) {
+    for (int turn = 0; turn < 8; turn++) {
         struct transmitted sum =
             transmitter_gather(&transmitter, vecs, 0, CHANNEL_VECS);
+        uint64_t sequence = get_u64(vecs[0].bytes + 6);
 
-        assert_int_equal(sum.fragments, 2);
-        for (int i = 0; i < 2; i++) {
-            uint64_t sequence = get_u64(vecs[2 * i].bytes + 6);
-
-            if (turn == 0) {
-                sequences[i] = sequence;
-            }
-            assert_int_equal(sequence, sequences[i]);
+        assert_int_equal(sum.fragments, 1);
+        if (turn < 2) {
+            sequences[turn] = sequence;
         }
+        assert_int_equal(sequence, sequences[turn % 2]);
         transmitter_landed(&transmitter);
     }
     assert_true(sequences[0] != sequences[1]);
@@ -198,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_queued_is_what_is_gathered),
         TEST(a_gather_is_bounded_in_bytes_and_slices),
+        TEST(no_gather_holds_more_than_128_kib),
         TEST(senders_take_turns),
         TEST(frames_follow_the_message_of_their_sender_only),
         TEST(what_has_no_sender_is_never_waited_for),

@@ -120,6 +120,30 @@ static void it_is_bounded(void **state)
     assert_false(backlog_clear(&f->backlog)); /* messages only */
 }
 
+static void large_messages_have_a_limit_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+    struct dest to = dest_pid(f->there);
+    struct limits saved = limits;
+    uint64_t dropped = metric_read(METRIC_large_sends_dropped);
+    struct payload message = {.bytes = mem_zalloc(100005), .size = 100005};
+    uint8_t head[] = {109, 0, 1, 0x86, 0xA0};
+    struct pid from = {0};
+
+    memcpy((void *)message.bytes, head, sizeof(head));
+    limits.send_queue_bytes = 65536;
+    limits.large_queue_bytes = 250000;
+    assert_int_equal(backlog_add_message(&f->backlog, from, &to, message), 0);
+    assert_int_equal(backlog_add_message(&f->backlog, from, &to, message), 0);
+    assert_int_equal(backlog_add_message(&f->backlog, from, &to, message),
+                     CNODE_OVERLOADED);
+    assert_int_equal(add_message(f, &to, "small"), 0);
+    limits = saved;
+    assert_int_equal(metric_read(METRIC_large_sends_dropped), dropped + 1);
+    mem_free((void *)message.bytes);
+    assert_false(backlog_clear(&f->backlog));
+}
+
 static void long_reasons_count_too(void **state)
 {
     struct fixture *f = *state;
@@ -176,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(all_of_it_goes_out_in_order),
         T(it_is_bounded),
+        T(large_messages_have_a_limit_of_their_own),
         T(long_reasons_count_too),
         T(clearing_tells_whether_somebody_waits),
         T(without_memory_nothing_is_added),

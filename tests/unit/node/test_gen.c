@@ -234,6 +234,50 @@ static void a_reply_to_a_peer_that_does_not_read_is_dropped(void **state)
     assert_null(strstr(fake_peer_got(&f->peer), "two"));
 }
 
+static void a_large_reply_that_finds_no_room_becomes_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct gen_from from = from_of(f, "~r");
+    struct limits saved = limits;
+    uint64_t dropped = metric_read(METRIC_large_sends_dropped);
+    struct buf *buf;
+    int rc = 0;
+
+    limits.large_queue_bytes = 100000;
+    for (int i = 0; i < 3; i++) {
+        buf = gen_reply_begin(&f->node, &from);
+        buf_put(buf, (const uint8_t[]){109, 0, 1, 0x86, 0xA0}, 5);
+        memset(buf_reserve(buf, 100000), i, 100000);
+        buf_commit(buf, 100000);
+        rc |= gen_reply_end(&f->node, NULL, &from);
+    }
+    rc |= gen_reply(&f->node, NULL, &from, "small");
+    limits = saved;
+    assert_int_equal(rc, 0);
+    assert_int_equal(metric_read(METRIC_large_sends_dropped), dropped + 2);
+    assert_non_null(strstr(fake_peer_got(&f->peer), "{error,overloaded}"));
+}
+
+static void large_replies_under_way_drop_no_small_one(void **state)
+{
+    struct fixture *f = *state;
+    struct gen_from from = from_of(f, "~r");
+    struct limits saved = limits;
+    struct buf *buf;
+    int rc;
+
+    limits.send_queue_bytes = 65536;
+    buf = gen_reply_begin(&f->node, &from);
+    buf_put(buf, (const uint8_t[]){109, 0, 1, 0x86, 0xA0}, 5);
+    memset(buf_reserve(buf, 100000), 'x', 100000);
+    buf_commit(buf, 100000);
+    rc = gen_reply_end(&f->node, NULL, &from);
+    rc |= gen_reply(&f->node, NULL, &from, "small");
+    limits = saved;
+    assert_int_equal(rc, 0);
+    assert_non_null(strstr(fake_peer_got(&f->peer), ",small}"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -249,6 +293,8 @@ int main(void)
         T(a_caller_of_a_node_never_heard_of_is_no_error),
         T(a_reply_that_is_too_large_is_an_error_and_sends_nothing),
         T(a_reply_to_a_peer_that_does_not_read_is_dropped),
+        T(a_large_reply_that_finds_no_room_becomes_an_error),
+        T(large_replies_under_way_drop_no_small_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
