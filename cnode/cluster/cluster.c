@@ -10,12 +10,22 @@
 
 int cluster_start(struct cluster *cluster, struct node *node)
 {
+    int rc;
+
     cluster->node = node;
-    return net_kernel_start(&cluster->net_kernel, node);
+    rc = net_kernel_start(&cluster->net_kernel, node);
+    if (rc == 0) {
+        rc = erpc_start(&cluster->erpc, node);
+        if (rc != 0) {
+            net_kernel_stop(&cluster->net_kernel);
+        }
+    }
+    return rc;
 }
 
 void cluster_stop(struct cluster *cluster)
 {
+    erpc_stop(&cluster->erpc);
     net_kernel_stop(&cluster->net_kernel);
 }
 

@@ -7,12 +7,14 @@
 #ifndef CNODE_CLUSTER_CLUSTER_H
 #define CNODE_CLUSTER_CLUSTER_H
 
+#include "cluster/erpc.h"
 #include "cluster/net_kernel.h"
 #include "node/node.h"
 
 struct cluster {
     struct node *node;
     struct net_kernel net_kernel;
+    struct erpc erpc;
 };
 
 /* After the node is ready. CNODE_LIMIT, CNODE_EXISTS. */

@@ -424,13 +424,13 @@ void control_put_group_leader(struct buf *buf, struct pid leader,
 }
 
 void control_put_spawn_request(struct buf *buf, const struct ref *request,
-                               struct pid from, struct cnode_term leader,
+                               struct pid from, struct pid leader,
                                struct cnode_term mfa, struct cnode_term opts)
 {
     put_head(buf, 6, OP_SPAWN_REQUEST);
     term_put_ref(buf, request);
     term_put_pid(buf, from);
-    term_put_copy(buf, leader);
+    term_put_pid(buf, leader);
     term_put_copy(buf, mfa);
     term_put_copy(buf, opts);
 }

@@ -94,7 +94,7 @@ void control_put_group_leader(struct buf *buf, struct pid leader,
                               struct pid member);
 /* Payload: the argument list. */
 void control_put_spawn_request(struct buf *buf, const struct ref *request,
-                               struct pid from, struct cnode_term leader,
+                               struct pid from, struct pid leader,
                                struct cnode_term mfa, struct cnode_term opts);
 /* result: a pid of ours, or an error atom. No payload. */
 void control_put_spawn_reply(struct buf *buf, struct cnode_term request,

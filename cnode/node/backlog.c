@@ -133,6 +133,14 @@ void backlog_send(struct backlog *backlog, struct node *node, atom_t name)
     backlog_init(backlog);
 }
 
+void backlog_take(struct backlog *to, struct backlog *from)
+{
+    *to = *from;
+    list_init(&to->items);
+    list_take(&to->items, &from->items);
+    backlog_init(from);
+}
+
 bool backlog_clear(struct backlog *backlog)
 {
     bool had_signals = backlog->signals > 0;

@@ -35,6 +35,8 @@ MUST_USE int backlog_add_signal(struct backlog *backlog,
 
 /* The node `name` is connected: all of it goes out. */
 void backlog_send(struct backlog *backlog, struct node *node, atom_t name);
+/* Moves all of it; `to` is uninitialised. */
+void backlog_take(struct backlog *to, struct backlog *from);
 /* Nothing came of it: messages are dead letters. True when there were signals
  * among them, whose senders wait for something. */
 bool backlog_clear(struct backlog *backlog);

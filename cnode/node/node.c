@@ -162,6 +162,7 @@ void node_close(struct node *node)
         return;
     }
     node->is_closing = true;
+    leaders_close(node);
     if (node->epmd != NULL) {
         epmd_close(node->epmd);
     }

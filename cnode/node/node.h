@@ -6,6 +6,7 @@
 #ifndef CNODE_NODE_NODE_H
 #define CNODE_NODE_NODE_H
 
+#include "node/leader.h"
 #include "node/link.h"
 #include "node/monitor.h"
 #include "node/names.h"
@@ -72,6 +73,7 @@ struct node {
     struct slab relations_slab;
     struct list spawn_handlers; /* struct spawn_handler.in_node */
     struct spawn_requests spawn_requests;
+    struct leaders leaders;
     struct epmd_client *epmd;
     uint64_t next_ref;
     struct buf scratch;          /* one message being written: node_scratch() */

@@ -100,6 +100,7 @@ static struct peer *find_or_add(struct peers *peers, atom_t name)
         list_init(&peer->watched);
         list_init(&peer->links);
         list_init(&peer->spawns);
+        leader_init(&peer->leader);
         map_add(&peers->by_name, hash_u64(name), peer);
     }
     return peer;
@@ -426,6 +427,7 @@ void peers_detach(struct peer *peer, int reason)
     spawn_peer_down(node, peer);
     monitor_peer_down(node, peer);
     link_peer_down(node, peer);
+    leader_clear(&peer->leader);
     link.close(link.owner, reason);
     node->events->nodedown(node->owner, peer);
 

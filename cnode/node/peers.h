@@ -22,6 +22,7 @@
 #include "dist/epmd.h"
 #include "dist/listener.h"
 #include "node/backlog.h"
+#include "node/leader.h"
 #include "node/refusals.h"
 
 struct node;
@@ -70,6 +71,7 @@ struct peer {
     struct list watched;  /* struct monitor.in_target: whom we watch there */
     struct list links;    /* struct link.in_peer */
     struct list spawns;   /* struct spawn_entry.in_peer */
+    struct leader leader; /* PEER_UP */
 };
 
 struct peers {

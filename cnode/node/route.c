@@ -116,24 +116,16 @@ static void idents_put(struct idents *ids, struct node *node,
     node->idents = ids->buf;
 }
 
-static struct payload payload_of(struct cnode_term term)
-{
-    return term_is_none(term) ? (struct payload){0}
-                              : (struct payload){.bytes = term.at,
-                                                 .size = cnode_term_size(term)};
-}
-
 static struct payload reason_payload(bool follows, struct cnode_term reason)
 {
-    return payload_of(follows ? reason : TERM_NONE);
+    return follows ? (struct payload){.bytes = reason.at,
+                                      .size = cnode_term_size(reason)}
+                   : (struct payload){0};
 }
 
 /* Control tuples that echo nothing of a peer's; false: another kind. */
-static bool put_own_signal(struct buf *buf, const struct signal *s,
-                           struct payload *payload)
+static bool put_own_signal(struct buf *buf, const struct signal *s)
 {
-    struct cnode_term spawn[SPAWN_TERMS];
-
     switch (s->kind) {
     case SIGNAL_LINK:
         control_put_link(buf, s->from, s->to);
@@ -149,12 +141,6 @@ static bool put_own_signal(struct buf *buf, const struct signal *s,
         return true;
     case SIGNAL_GROUP_LEADER:
         control_put_group_leader(buf, s->from, s->to);
-        return true;
-    case SIGNAL_SPAWN_REQUEST:
-        CHECK(term_get_tuple(s->term, SPAWN_TERMS, spawn));
-        control_put_spawn_request(buf, &s->ref, s->from, spawn[SPAWN_LEADER],
-                                  spawn[SPAWN_MFA], spawn[SPAWN_OPTS]);
-        *payload = payload_of(spawn[SPAWN_ARGS]);
         return true;
     default:
         return false;
@@ -191,19 +177,6 @@ static bool put_echo(struct node *node, struct channel *channel,
         CHECK(s->kind == SIGNAL_DOWN); /* messages go through route_send */
         return false;
     }
-}
-
-/* Writes the control tuple; what follows it. */
-static struct payload put_signal(struct node *node, struct channel *channel,
-                                 struct buf *buf, const struct signal *signal)
-{
-    struct payload payload = {0};
-
-    if (!put_own_signal(buf, signal, &payload)) {
-        payload =
-            reason_payload(put_echo(node, channel, buf, signal), signal->term);
-    }
-    return payload;
 }
 
 static bool dials(enum signal_kind kind)
@@ -244,6 +217,39 @@ static int end_signal(struct peer *peer, struct channel *channel,
     return rc;
 }
 
+static int send_signal(struct node *node, struct peer *peer,
+                       const struct signal *signal)
+{
+    struct channel *channel = peer_channel(peer);
+    struct buf *buf = channel_begin(channel);
+    bool follows =
+        !put_own_signal(buf, signal) && put_echo(node, channel, buf, signal);
+
+    return end_signal(peer, channel, signal->from,
+                      reason_payload(follows, signal->term));
+}
+
+static int send_spawn_request(struct node *node, struct peer *peer,
+                              const struct signal *signal)
+{
+    struct cnode_term parts[SPAWN_TERMS];
+    struct channel *channel;
+    struct pid leader;
+    int rc;
+
+    CHECK(term_get_tuple(signal->term, SPAWN_TERMS, parts));
+    if (!term_get_pid(parts[SPAWN_LEADER], &leader) &&
+        leader_holds(node, peer, signal, &leader, &rc)) {
+        return rc;
+    }
+    channel = peer_channel(peer);
+    control_put_spawn_request(channel_begin(channel), &signal->ref,
+                              signal->from, leader, parts[SPAWN_MFA],
+                              parts[SPAWN_OPTS]);
+    return end_signal(peer, channel, signal->from,
+                      reason_payload(true, parts[SPAWN_ARGS]));
+}
+
 /* No memory for a long reason must not be the end of an exit or a DOWN. */
 static int signal_local(struct node *node, const struct signal *signal)
 {
@@ -265,10 +271,7 @@ static bool tells_an_end(enum signal_kind kind)
 
 int route_signal(struct node *node, const struct signal *signal, atom_t where)
 {
-    struct channel *channel;
-    struct payload payload;
     struct peer *peer;
-    struct buf *buf;
 
     if (where == node->name) {
         return signal_local(node, signal);
@@ -293,10 +296,9 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     if (node->is_leaving && tells_an_end(signal->kind)) {
         return 0; /* noconnection says it in a moment */
     }
-    channel = peer_channel(peer);
-    buf = channel_begin(channel);
-    payload = put_signal(node, channel, buf, signal);
-    return end_signal(peer, channel, signal->from, payload);
+    return signal->kind == SIGNAL_SPAWN_REQUEST
+               ? send_spawn_request(node, peer, signal)
+               : send_signal(node, peer, signal);
 }
 
 /* --- in */

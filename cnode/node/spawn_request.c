@@ -98,7 +98,11 @@ static int put_request(struct buf *buf, struct pid leader,
         return CNODE_EINVALID;
     }
     term_put_tuple(buf, SPAWN_TERMS);
-    term_put_pid(buf, leader);
+    if (pid_is_none(leader)) {
+        term_put_atom(buf, A_undefined);
+    } else {
+        term_put_pid(buf, leader);
+    }
     term_put_tuple(buf, 3);
     term_put_copy(buf, what->module);
     term_put_copy(buf, what->function);
@@ -129,12 +133,24 @@ static void ask(struct node *node, struct spawn_entry *entry,
     }
 }
 
+/* Its own is handed down, but not one of this node to another node. */
+static struct pid leader_for(const struct node *node,
+                             const struct process *process, atom_t where,
+                             const struct spawn_what *what)
+{
+    struct pid own = group_leader_of(process);
+
+    if (!pid_is_none(what->leader)) {
+        return what->leader;
+    }
+    return own.node == node->name && where != node->name ? PID_NONE : own;
+}
+
 int spawn_request(struct node *node, struct process *process, atom_t where,
                   const struct spawn_what *what, struct ref *id)
 {
     struct spawn_options options;
     struct spawn_entry *entry;
-    struct pid leader = group_leader_of(process);
     struct buf buf;
     int rc;
 
@@ -144,11 +160,8 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
     if (node->spawn_requests.by_ref.count >= limits.spawn_requests) {
         return CNODE_LIMIT;
     }
-    if (pid_is_none(leader)) {
-        leader = node_pid(node, process);
-    }
     buf_init(&buf, limits.message_bytes);
-    rc = put_request(&buf, leader, what);
+    rc = put_request(&buf, leader_for(node, process, where, what), what);
     if (rc == 0) {
         entry = add(node, process, where, &options);
         *id = entry->ref;
@@ -171,14 +184,28 @@ void spawn_request_fail(struct node *node, const struct signal *request,
     (void)route_signal(node, &signal, node->name);
 }
 
-/* The process that asked is gone. Its child is told as by a link to the dead,
- * and nobody waits for a DOWN. */
-static void disown(struct node *node, const struct signal *reply)
+void spawn_request_abandon(struct node *node, struct process *process,
+                           const struct ref *id)
+{
+    struct spawn_entry *entry = find(node, id);
+
+    if (entry == NULL) {
+        (void)monitor_stop(node, process, id);
+    } else if (pid_equal(entry->process, node_pid(node, process))) {
+        discard(node, entry);
+        relations_trim(node, process);
+    }
+}
+
+/* Nobody is there any more who asked. The child is told as by a link to the
+ * dead, and nobody waits for a DOWN. */
+static void disown(struct node *node, const struct signal *reply,
+                   struct cnode_term reason)
 {
     struct signal signal = {.from = reply->to,
                             .to = reply->from,
                             .ref = reply->ref,
-                            .term = atom_term(A_noproc)};
+                            .term = reason};
 
     if ((reply->id & SPAWN_FLAG_LINK) != 0) {
         signal.kind = SIGNAL_EXIT;
@@ -228,13 +255,14 @@ void spawn_on_reply(struct node *node, struct process *process,
     bool is_lost;
     struct buf buf;
 
-    if (process == NULL) {
-        disown(node, signal);
+    if (process == NULL || entry == NULL) {
+        disown(node, signal,
+               atom_term(process == NULL ? A_noproc : A_abandoned));
         return;
     }
-    if (entry == NULL || !pid_equal(entry->process, signal->to) ||
+    if (!pid_equal(entry->process, signal->to) ||
         (!pid_is_none(signal->from) && signal->from.node != entry->where)) {
-        METRIC_INC(signals_dropped); /* answered before, or not theirs to */
+        METRIC_INC(signals_dropped); /* not theirs to answer */
         return;
     }
     is_lost = entry->where != node->name && list_is_empty(&entry->in_peer);

@@ -19,7 +19,8 @@ struct signal;
 /* Flags of SPAWN_REPLY. */
 enum { SPAWN_FLAG_LINK = 1, SPAWN_FLAG_MONITOR = 2 };
 
-/* The term of SIGNAL_SPAWN_REQUEST: a tuple of these. */
+/* The term of SIGNAL_SPAWN_REQUEST: a tuple of these. The leader is a pid, or
+ * an atom: the one of where it goes. */
 enum spawn_term {
     SPAWN_LEADER,
     SPAWN_MFA,
@@ -31,6 +32,7 @@ enum spawn_term {
 struct spawn_what {
     struct cnode_term module, function; /* atoms */
     struct cnode_term args, opts;       /* proper lists */
+    struct pid leader; /* the group leader; PID_NONE: see node/leader.h */
 };
 
 /* Those without an answer yet. */
@@ -47,6 +49,11 @@ void spawn_requests_fini(struct spawn_requests *requests);
 MUST_USE int spawn_request(struct node *node, struct process *process,
                            atom_t where, const struct spawn_what *what,
                            struct ref *id);
+
+/* No answer and no DOWN comes any more; what is spawned lives on, but without
+ * the one who asked. */
+void spawn_request_abandon(struct node *node, struct process *process,
+                           const struct ref *id);
 
 /* --- what the router and others call */
 

@@ -67,6 +67,8 @@ static void attach(struct fixture *f, uint32_t creation, uint64_t flags)
     fake_peer_open_as(&f->peer, &f->node, P1, creation, flags);
     f->caller = (struct pid){
         .node = atom_find(P1, strlen(P1)), .id = 5, .creation = creation};
+    f->peer.peer->leader.state = LEADER_KNOWN; /* see test_leader.c */
+    f->peer.peer->leader.user = f->caller;
 }
 
 static int setup(void **state)
@@ -287,7 +289,7 @@ static void a_request_is_written_and_its_reply_read(void **state)
 
     assert_non_null(strstr(
         fake_peer_got(&f->peer),
-        "leader=<n1@here.1.0> mfa={lists,seq,2} opts=[link,{priority,low}] "
+        "leader=<p1@there.5.0> mfa={lists,seq,2} opts=[link,{priority,low}] "
         "payload=[1,9]"));
     fake_peer_send(&f->peer, NULL, "{31, ~r, ~p, 1, ~p}", &ref, f->pid,
                    f->caller);
@@ -409,8 +411,10 @@ static void wrong_requests_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct cnode_term a = atom_term(A_ok), nil = term_nil();
-    const struct spawn_what wrong[] = {
-        {a, a, a, nil}, {a, a, nil, a}, {nil, a, nil, nil}, {a, nil, nil, nil}};
+    const struct spawn_what wrong[] = {{a, a, a, nil, PID_NONE},
+                                       {a, a, nil, a, PID_NONE},
+                                       {nil, a, nil, nil, PID_NONE},
+                                       {a, nil, nil, nil, PID_NONE}};
     struct ref ref;
 
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
