@@ -412,6 +412,11 @@ static void check_tables(struct world *w)
     uint32_t links = 0;
     size_t ties = 0;
 
+    if (w->node.leaders.is_there && w->node.leaders.process.relations != NULL) {
+        ties++;
+        links += w->node.leaders.process.relations->link_count;
+    }
+
     for (unsigned i = 0; i < ACTORS; i++) {
         struct process *process = &w->actors[i].process;
         uint32_t counted = 0;
@@ -460,6 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             node_exit(&w.node, &w.actors[i].process, atom_term(A_normal));
         }
     }
+    leaders_close(&w.node);
     fake_node_settle(&w.node);
     CHECK(w.node.links.by_pair.count == 0);
     CHECK(w.node.monitors.by_ref.count == 0);
