@@ -95,6 +95,9 @@ suite_house() {
     one "the layer check finds what it should" \
         "$root/scripts/check_layers.py" --self-test
     one "the rule of layers holds" "$root/scripts/check_layers.py"
+    one "the check of limits finds what it should" \
+        "$root/scripts/check_limits.py" --self-test
+    one "every limit is counted and tested" "$root/scripts/check_limits.py"
     if has_program clang-format; then
         one "sources are formatted" "$root/scripts/format.sh" --check
     else

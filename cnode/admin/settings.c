@@ -132,16 +132,17 @@ static const struct settings_top top_defaults;
 
 /* limits.def as keys and as defaults. */
 static const struct config_key limit_keys[] = {
-#define LIMIT(name_, def, least_, most_, unit, answer)                         \
+#define LIMIT(name_, def, least_, most_, unit, counter, answer)                \
     {KEY(struct limits, name_),                                                \
      .type = __builtin_strcmp(unit, "bytes") == 0 ? CONFIG_SIZE : CONFIG_UINT, \
-     .least = (least_), .most = (most_), .doc = (answer)},
+     .least = (least_), .most = (most_),                                       \
+     .doc = answer "; counted in `" #counter "`"},
 #include "base/limits.def"
 #undef LIMIT
 };
 
 static const struct limits limit_defaults = {
-#define LIMIT(name, def, least, most, unit, answer) .name = (def),
+#define LIMIT(name, def, least, most, unit, counter, answer) .name = (def),
 #include "base/limits.def"
 #undef LIMIT
 };

@@ -8,14 +8,20 @@
 #include "base/check.h"
 
 struct limits limits = {
-#define LIMIT(name, def, least, most, unit, answer) .name = (def),
+#define LIMIT(name, def, least, most, unit, counter, answer) .name = (def),
 #include "base/limits.def"
 #undef LIMIT
 };
 
 const struct limit_info limit_infos[] = {
-#define LIMIT(name, def, least, most, unit, answer)                            \
-    {#name, (least), (most), (unit), (answer), offsetof(struct limits, name)},
+#define LIMIT(name, def, least, most, unit, counter, answer)                   \
+    {#name,                                                                    \
+     (least),                                                                  \
+     (most),                                                                   \
+     (unit),                                                                   \
+     #counter,                                                                 \
+     (answer),                                                                 \
+     offsetof(struct limits, name)},
 #include "base/limits.def"
 #undef LIMIT
 };

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct limits {
-#define LIMIT(name, def, least, most, unit, answer) uint64_t name;
+#define LIMIT(name, def, least, most, unit, counter, answer) uint64_t name;
 #include "base/limits.def"
 #undef LIMIT
 };
@@ -19,7 +19,7 @@ extern struct limits limits; /* the defaults until the configuration is read */
 struct limit_info {
     const char *name;
     uint64_t least, most;
-    const char *unit, *answer;
+    const char *unit, *counter, *answer;
     size_t offset; /* in struct limits */
 };
 

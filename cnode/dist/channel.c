@@ -73,6 +73,7 @@ int channel_feed(struct channel *channel, const uint8_t *bytes, size_t len,
         size_t size = get_u32(bytes + at);
 
         if (size > limits.frame_bytes) {
+            METRIC_INC(frames_over_limit);
             rc = CNODE_TOO_LARGE;
             break;
         }

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include <cnode/error.h>
 
 enum { TRIM_BYTES = 16 * 1024 * 1024 };
@@ -68,6 +69,7 @@ int assembler_first(struct assembler *assembler, uint64_t sequence,
         return CNODE_PROTOCOL;
     }
     if (assembler->by_sequence.count >= limits.partial_sequences) {
+        METRIC_INC(partials_over_limit);
         return CNODE_TOO_LARGE;
     }
 
@@ -136,6 +138,7 @@ static int assembly_append(struct assembler *assembler,
         size = size < start - have ? size : start - have;
     }
     if (assembler->held_bytes + size > limits.partial_bytes) {
+        METRIC_INC(partials_over_limit);
         return CNODE_TOO_LARGE;
     }
     buf_put(&assembly->bytes, bytes, size);

@@ -56,19 +56,46 @@ int attempt_dial(struct attempt **out, struct peer *peer,
     return 0;
 }
 
-/* Strangers that connect and say nothing must not keep others out: an honest
- * handshake is done before as many have come after it. */
-static void close_oldest_greeting(struct peers *peers)
+/* How much of its address says from where it comes: all but the port. */
+static size_t host_len(const struct attempt *attempt)
 {
+    const char *address = conn_address(attempt->conn);
+    const char *port = strrchr(address, ':');
+
+    return port != NULL ? (size_t)(port - address) : strlen(address);
+}
+
+static bool is_from(const struct attempt *attempt, const struct attempt *other)
+{
+    size_t len = host_len(other);
+
+    return host_len(attempt) == len &&
+           memcmp(conn_address(attempt->conn), conn_address(other->conn),
+                  len) == 0;
+}
+
+/* Above a limit the oldest greeting ends, of the host of `host` or, when that
+ * is NULL, of anybody. */
+static void bound_greetings(struct peers *peers, const struct attempt *host,
+                            uint64_t most)
+{
+    struct attempt *oldest = NULL;
+    uint64_t count = 0;
+
+    if (peers->greeting_count <= most) {
+        return;
+    }
     LIST_EACH(it, &peers->attempts) {
         struct attempt *attempt = CONTAINER_OF(it, struct attempt, node);
 
-        if (attempt->is_greeting) {
-            METRIC_INC(connections_refused);
-            greeting_failed(attempt, CNODE_LIMIT);
-            attempt_abandon(attempt, CNODE_LIMIT);
-            return;
+        if (attempt->is_greeting && (host == NULL || is_from(attempt, host))) {
+            oldest = count++ == 0 ? attempt : oldest;
         }
+    }
+    if (count > most) {
+        METRIC_INC(handshakes_pushed_out);
+        greeting_failed(oldest, CNODE_LIMIT);
+        attempt_abandon(oldest, CNODE_LIMIT);
     }
 }
 
@@ -82,9 +109,6 @@ void attempt_accept(struct peers *peers, uv_stream_t *server)
         listener_refuse(loop, server);
         return;
     }
-    if (peers->greeting_count >= limits.handshakes) {
-        close_oldest_greeting(peers);
-    }
     attempt = attempt_new(peers, NULL);
     if (conn_accept(&attempt->conn, loop, &peers->conn_config, server,
                     &conn_events, attempt) != 0) {
@@ -93,6 +117,10 @@ void attempt_accept(struct peers *peers, uv_stream_t *server)
     }
     attempt->is_greeting = true;
     peers->greeting_count++;
+    /* Strangers that connect and say nothing must not keep others out: an
+     * honest handshake is done before as many have come after it. */
+    bound_greetings(peers, attempt, limits.handshakes_per_address);
+    bound_greetings(peers, NULL, limits.handshakes);
 }
 
 void attempt_abandon(struct attempt *attempt, int reason)
@@ -276,10 +304,8 @@ static void report(const struct attempt *attempt, int reason)
     struct peers *peers = attempt->peers;
     const char *name = conn_peer_name(attempt->conn);
     const char *address = conn_address(attempt->conn);
-    const char *port = strrchr(address, ':');
     const char *who = name[0] != '\0' ? name : address;
-    size_t len = name[0] != '\0' || port == NULL ? strlen(who)
-                                                 : (size_t)(port - address);
+    size_t len = name[0] != '\0' ? strlen(name) : host_len(attempt);
 
     if (reason == CNODE_STOPPED || reason == CNODE_EXISTS ||
         reason == CNODE_CANCELED ||

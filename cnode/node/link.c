@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/metric.h"
 #include "node/node.h"
 
 struct pair {
@@ -103,10 +104,15 @@ static void join_peer(struct node *node, struct link *link)
     }
 }
 
+/* Counts that it refuses. */
 static bool is_full(const struct process *local)
 {
-    return local->relations != NULL &&
-           local->relations->link_count >= limits.links_per_process;
+    if (local->relations == NULL ||
+        local->relations->link_count < limits.links_per_process) {
+        return false;
+    }
+    METRIC_INC(links_refused);
+    return true;
 }
 
 /* --- ours */

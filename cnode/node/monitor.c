@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/metric.h"
 #include "node/node.h"
 #include "term/build.h"
 
@@ -102,6 +103,7 @@ int monitor_start(struct node *node, struct process *watcher,
         return CNODE_EINVALID;
     }
     if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+        METRIC_INC(monitors_refused);
         return CNODE_LIMIT;
     }
     *ref = node_make_ref(node);
@@ -243,6 +245,7 @@ void monitor_on_monitor(struct node *node, struct process *target,
     }
     if (monitor == NULL) {
         if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+            METRIC_INC(monitors_refused);
             refuse(node, signal, A_system_limit);
             return;
         }

@@ -158,6 +158,7 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
         return CNODE_EINVALID;
     }
     if (node->spawn_requests.by_ref.count >= limits.spawn_requests) {
+        METRIC_INC(spawns_refused);
         return CNODE_LIMIT;
     }
     buf_init(&buf, limits.message_bytes);

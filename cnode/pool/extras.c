@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "node/node.h"
 #include "pool/dispatch.h"
 #include "pool/pool.h"
@@ -110,6 +111,7 @@ int extras_timer_start(struct cnode_worker *w, uint64_t ms,
     struct worker_timer *timer;
 
     if (extras->timer_count >= limits.timers_per_worker) {
+        METRIC_INC(timers_refused);
         return CNODE_LIMIT;
     }
     timer = mem_try(sizeof(*timer) + size);

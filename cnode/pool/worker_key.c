@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "term/canonical.h"
 
 int worker_key_make(struct worker_key *key, struct cnode_term id,
@@ -20,6 +21,7 @@ int worker_key_make(struct worker_key *key, struct cnode_term id,
     int rc;
 
     if (size > limits.id_bytes) {
+        METRIC_INC(ids_refused);
         return CNODE_TOO_LARGE;
     }
     *key = (struct worker_key){.bytes = id.at, .size = size};

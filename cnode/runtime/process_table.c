@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <cnode/error.h>
 
@@ -48,6 +49,7 @@ int process_table_add(struct process_table *table, struct process *process)
     int rc;
 
     if (table->count >= limits.processes) {
+        METRIC_INC(processes_refused);
         return CNODE_LIMIT;
     }
     if (slot != 0) {

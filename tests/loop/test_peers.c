@@ -170,7 +170,7 @@ static void a_bad_name_is_not_joined(void **state)
 static void the_oldest_handshake_above_the_limit_is_closed(void **state)
 {
     uint64_t saved = limits.handshakes;
-    uint64_t refused = metric_read(METRIC_connections_refused);
+    uint64_t before = metric_read(METRIC_handshakes_pushed_out);
     int fds[20];
 
     (void)state;
@@ -180,7 +180,7 @@ static void the_oldest_handshake_above_the_limit_is_closed(void **state)
     for (int i = 0; i < 20; i++) {
         fds[i] = raw_connect(node_port(&nodes.a.node));
     }
-    NODES_UNTIL(metric_read(METRIC_connections_refused) == refused + 16);
+    NODES_UNTIL(metric_read(METRIC_handshakes_pushed_out) == before + 16);
     assert_int_equal(nodes.a.node.peers.greeting_count, 4);
     live_node_open(&nodes.b);
     nodes_connect(&nodes.b, A); /* silent strangers do not keep it out */
@@ -192,6 +192,37 @@ static void the_oldest_handshake_above_the_limit_is_closed(void **state)
     limits.handshakes = saved;
     assert_int_equal(nodes.a.node.peers.greeting_count, 0);
     assert_int_equal(nodes.refusals, 1); /* all from one address */
+}
+
+static void one_address_does_not_push_out_the_handshakes_of_others(void **state)
+{
+    struct limits saved = limits;
+    uint64_t before = metric_read(METRIC_handshakes_pushed_out);
+    int other, fds[20];
+
+    (void)state;
+    need_epmd();
+    live_node_open(&nodes.a);
+    limits.handshakes = 10;
+    limits.handshakes_per_address = 3;
+    other = raw_connect_from("127.0.0.2", node_port(&nodes.a.node));
+    NODES_UNTIL(nodes.a.node.peers.greeting_count == 1);
+    for (int i = 0; i < 20; i++) {
+        fds[i] = raw_connect(node_port(&nodes.a.node));
+    }
+    NODES_UNTIL(metric_read(METRIC_handshakes_pushed_out) == before + 17);
+    assert_int_equal(nodes.a.node.peers.greeting_count, 4);
+    assert_false(raw_is_closed(other));
+    live_node_open(&nodes.b);
+    nodes_connect(&nodes.b, A);
+    NODES_UNTIL(nodes_are_up());
+    limits = saved;
+    assert_false(raw_is_closed(other));
+    raw_close(other);
+    for (int i = 0; i < 20; i++) {
+        raw_close(fds[i]);
+    }
+    NODES_UNTIL(nodes.a.node.peers.attempt_count == 1);
 }
 
 static void no_more_nodes_are_dialled_than_connections_allowed(void **state)
@@ -384,6 +415,7 @@ int main(void)
         T(a_join_waits_until_the_other_node_is_there),
         T(a_bad_name_is_not_joined),
         T(the_oldest_handshake_above_the_limit_is_closed),
+        T(one_address_does_not_push_out_the_handshakes_of_others),
         T(no_more_nodes_are_dialled_than_connections_allowed),
         T(nodeup_may_disconnect),
         T(nodeup_may_disconnect_and_dial_again),

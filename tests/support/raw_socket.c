@@ -61,11 +61,18 @@ int raw_accept(int listener)
 
 int raw_connect(uint16_t port)
 {
-    struct sockaddr_in address = loopback(port);
+    return raw_connect_from("127.0.0.1", port);
+}
+
+int raw_connect_from(const char *host, uint16_t port)
+{
+    struct sockaddr_in address = loopback(port), from = loopback(0);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
 
     CHECK(fd >= 0);
+    CHECK(inet_pton(AF_INET, host, &from.sin_addr) == 1);
+    CHECK(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
     CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     CHECK(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
     set_nonblocking(fd);
@@ -85,6 +92,14 @@ bool raw_read(int fd, void *bytes, size_t *size, size_t cap)
         *size += (size_t)n;
     }
     return false;
+}
+
+bool raw_is_closed(int fd)
+{
+    uint8_t bytes[4096];
+    size_t size = 0;
+
+    return raw_read(fd, bytes, &size, sizeof(bytes));
 }
 
 size_t raw_write(int fd, const void *bytes, size_t size)

@@ -18,9 +18,13 @@ uint16_t raw_free_port(void);
 /* The next waiting connection, or -1. */
 int raw_accept(int listener);
 int raw_connect(uint16_t port);
+/* The same from another address of this machine, such as 127.0.0.2. */
+int raw_connect_from(const char *host, uint16_t port);
 /* Appends what is there to bytes[*size], at most up to `cap`. true when the
  * other end is closed (or reset). */
 bool raw_read(int fd, void *bytes, size_t *size, size_t cap);
+/* Whether the other end is closed; what it said before is lost. */
+bool raw_is_closed(int fd);
 /* Returns how many bytes were taken: all, unless the socket is full or the
  * other end is gone. */
 size_t raw_write(int fd, const void *bytes, size_t size);

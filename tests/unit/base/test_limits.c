@@ -6,9 +6,12 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "base/metric.h"
 
 static uint64_t value_of(const struct limit_info *info)
 {
@@ -31,6 +34,20 @@ static void every_default_is_within_its_range(void **state)
     }
 }
 
+static void every_limit_has_a_counter(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < limit_info_count; i++) {
+        bool is_known = false;
+
+        for (enum metric m = 0; m < METRIC_COUNT; m++) {
+            is_known =
+                is_known || strcmp(metric_name(m), limit_infos[i].counter) == 0;
+        }
+        assert_true(is_known);
+    }
+}
+
 static void offsets_lead_to_the_named_field(void **state)
 {
     unsigned found = 0;
@@ -50,6 +67,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_within_its_range),
+        cmocka_unit_test(every_limit_has_a_counter),
         cmocka_unit_test(offsets_lead_to_the_named_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

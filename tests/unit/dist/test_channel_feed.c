@@ -174,6 +174,7 @@ static void an_unknown_operation_is_skipped_and_counted(void **state)
 
 static void a_frame_over_the_limit_is_refused_by_its_length(void **state)
 {
+    uint64_t before = metric_read(METRIC_frames_over_limit);
     size_t used;
 
     (void)state;
@@ -182,6 +183,7 @@ static void a_frame_over_the_limit_is_refused_by_its_length(void **state)
     assert_int_equal(channel_feed(&pair.in, buf_data(&pair.wire),
                                   buf_size(&pair.wire), &used, NULL),
                      CNODE_TOO_LARGE);
+    assert_int_equal(metric_read(METRIC_frames_over_limit), before + 1);
     buf_clear(&pair.wire);
     buf_put_u32(&pair.wire, UINT32_MAX);
     assert_int_equal(channel_feed(&pair.in, buf_data(&pair.wire),

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "dist/fragment.h"
 #include <cnode/error.h>
 
@@ -210,21 +211,27 @@ static void without_a_control_tuple_nothing_is_kept(void **state)
 
 static void partial_bytes_are_bounded(void **state)
 {
+    uint64_t before = metric_read(METRIC_partials_over_limit);
+
     (void)state;
     limits.partial_bytes = 150000;
     assert_int_equal(first(1, 10, 100000), 0);
     assert_int_equal(first(2, 10, 100000), CNODE_TOO_LARGE);
     assert_int_equal(next(1, 9, 100000), CNODE_TOO_LARGE);
+    assert_int_equal(metric_read(METRIC_partials_over_limit), before + 2);
 }
 
 static void partial_sequences_are_bounded(void **state)
 {
+    uint64_t before = metric_read(METRIC_partials_over_limit);
+
     (void)state;
     limits.partial_sequences = 3;
     for (uint64_t i = 0; i < 3; i++) {
         assert_int_equal(first(i, 2, 1), 0);
     }
     assert_int_equal(first(3, 2, 1), CNODE_TOO_LARGE);
+    assert_int_equal(metric_read(METRIC_partials_over_limit), before + 1);
     assert_int_equal(next(0, 1, 1), 0);
     assembly_free(done);
     assert_int_equal(first(3, 2, 1), 0);

@@ -364,6 +364,7 @@ links_above_the_limit_are_refused_but_not_those_there_are(void **state)
 {
     struct fixture *f = *state;
     uint64_t saved = limits.links_per_process;
+    uint64_t refused = metric_read(METRIC_links_refused);
     struct pid other = f->caller;
 
     other.id++;
@@ -373,6 +374,7 @@ links_above_the_limit_are_refused_but_not_those_there_are(void **state)
     assert_string_equal(fake_peer_got(&f->peer), "");
     fake_peer_send(&f->peer, NULL, "{1, ~p, ~p}", other, f->pid);
     limits.links_per_process = saved;
+    assert_int_equal(metric_read(METRIC_links_refused), refused + 1);
     assert_non_null(strstr(fake_peer_got(&f->peer), "reason=noproc"));
 }
 

@@ -246,12 +246,14 @@ static void monitors_over_the_limit_are_refused(void **state)
 {
     struct fixture *f = *state;
     uint64_t saved = limits.monitors_per_node;
+    uint64_t refused = metric_read(METRIC_monitors_refused);
     struct ref one = ref_of(f, 1), two = ref_of(f, 2);
 
     limits.monitors_per_node = 1;
     fake_peer_send(&f->peer, NULL, "{19, ~p, a, ~r}", f->caller, &one);
     fake_peer_send(&f->peer, NULL, "{19, ~p, a, ~r}", f->caller, &two);
     limits.monitors_per_node = saved;
+    assert_int_equal(metric_read(METRIC_monitors_refused), refused + 1);
     assert_string_equal(fake_peer_got(&f->peer),
                         "monitor_exit from=a to=<p1@there.5.0> "
                         "ref=#Ref<p1@there.0.0.2> reason=system_limit");

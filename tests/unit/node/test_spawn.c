@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "dist/flags.h"
 #include "node/spawn_options.h"
 #include "support/node/fake_peer.h"
@@ -424,6 +425,24 @@ static void wrong_requests_are_refused(void **state)
     }
 }
 
+static void requests_above_the_limit_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t saved = limits.spawn_requests;
+    uint64_t refused = metric_read(METRIC_spawns_refused);
+    struct cnode_term a = atom_term(A_ok), nil = term_nil();
+    const struct spawn_what what = {
+        .module = a, .function = a, .args = nil, .opts = nil};
+    struct ref ref = ask(f, f->caller.node, "{m, f, [], []}");
+    int rc;
+
+    limits.spawn_requests = 1;
+    rc = spawn_request(&f->node, &f->a.process, f->caller.node, &what, &ref);
+    limits.spawn_requests = saved;
+    assert_int_equal(rc, CNODE_LIMIT);
+    assert_int_equal(metric_read(METRIC_spawns_refused), refused + 1);
+}
+
 /* --- here, for one of ours */
 
 static void a_local_spawn_is_the_same(void **state)
@@ -483,6 +502,7 @@ int main(void)
         T(a_child_is_told_when_its_parent_has_ended),
         T(a_reply_in_the_name_of_a_third_node_is_dropped),
         T(wrong_requests_are_refused),
+        T(requests_above_the_limit_are_refused),
         T(a_local_spawn_is_the_same),
         T(a_local_spawn_of_nothing_is_undef),
         T(a_local_child_lives_with_its_ties),

@@ -128,6 +128,7 @@ static void what_is_no_envelope_is_unsupported(void **state)
 static void an_id_above_the_limit_is_refused(void **state)
 {
     uint64_t before = limits.id_bytes;
+    uint64_t refused = metric_read(METRIC_ids_refused);
 
     (void)state;
     limits.id_bytes = 64;
@@ -138,6 +139,7 @@ static void an_id_above_the_limit_is_refused(void **state)
                   "ping"),
         "{error,too_large}");
     limits.id_bytes = before;
+    assert_int_equal(metric_read(METRIC_ids_refused), refused + 1);
 }
 
 static void info_messages_act_like_casts(void **state)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "pool/extras.h"
@@ -334,6 +335,20 @@ static void cancelled_timers_do_not_fire(void **state)
     assert_string_equal(script_log(), "");
 }
 
+static void a_timer_above_the_limit_is_refused(void **state)
+{
+    uint64_t saved = limits.timers_per_worker;
+    uint64_t refused = metric_read(METRIC_timers_refused);
+
+    (void)state;
+    limits.timers_per_worker = 2;
+    assert_string_equal(ask("{timer, 50, tick}"), "ok");
+    assert_string_equal(ask("{timer, 50, tick}"), "ok");
+    assert_string_not_equal(ask("{timer, 50, tick}"), "ok");
+    limits.timers_per_worker = saved;
+    assert_int_equal(metric_read(METRIC_timers_refused), refused + 1);
+}
+
 static void timers_end_with_the_worker(void **state)
 {
     (void)state;
@@ -520,6 +535,7 @@ int main(void)
         TEST(kept_callers_by_ref_learn_of_the_end),
         TEST(timers_come_as_messages),
         TEST(cancelled_timers_do_not_fire),
+        TEST(a_timer_above_the_limit_is_refused),
         TEST(timers_end_with_the_worker),
         TEST(a_monitor_reports_the_end_with_its_reason),
         TEST(a_monitor_on_nobody_gives_noproc),

@@ -10,6 +10,7 @@
 #include <cnode/error.h>
 
 #include "base/limits.h"
+#include "base/metric.h"
 #include "runtime/process_table.h"
 
 static void a_process_is_found_by_its_slot_and_serial(void **state)
@@ -70,12 +71,14 @@ static void the_limit_refuses_one_more(void **state)
     struct process_table table;
     struct process a = {0}, b = {0};
     uint64_t saved = limits.processes;
+    uint64_t refused = metric_read(METRIC_processes_refused);
 
     (void)state;
     limits.processes = 1;
     process_table_init(&table, 0);
     assert_int_equal(process_table_add(&table, &a), 0);
     assert_int_equal(process_table_add(&table, &b), CNODE_LIMIT);
+    assert_int_equal(metric_read(METRIC_processes_refused), refused + 1);
     process_table_remove(&table, &a);
     assert_int_equal(process_table_add(&table, &b), 0);
     limits.processes = saved;
