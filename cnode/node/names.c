@@ -100,6 +100,20 @@ struct process *names_receiver(const struct names *names, atom_t atom)
     return name->router != NULL ? name->router : name->process;
 }
 
+atom_t names_of(const struct names *names, const struct process *process)
+{
+    struct name *name;
+
+    if ((process->flags & PROCESS_NAMED) != 0) {
+        MAP_EACH(name, &names->by_atom) {
+            if (name->process == process) {
+                return name->atom;
+            }
+        }
+    }
+    return ATOM_NONE;
+}
+
 void names_process_ends(struct names *names, struct process *process)
 {
     uint32_t pos = 0;
@@ -122,5 +136,5 @@ void names_process_ends(struct names *names, struct process *process)
             pos = 0; /* removing moves entries: walk again */
         }
     }
-    process->flags &= ~(uint32_t)PROCESS_NAMED;
+    process->flags &= (uint16_t)~PROCESS_NAMED;
 }

@@ -32,6 +32,8 @@ void names_set_router(struct names *names, atom_t atom, struct process *router);
 struct process *names_whereis(const struct names *names, atom_t atom);
 /* Who gets a message sent to the name, or NULL. */
 struct process *names_receiver(const struct names *names, atom_t atom);
+/* A name that the process has, or ATOM_NONE. */
+atom_t names_of(const struct names *names, const struct process *process);
 /* A process ends: all its names are free, and its routers gone. */
 void names_process_ends(struct names *names, struct process *process);
 

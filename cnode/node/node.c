@@ -15,6 +15,7 @@
 #include "base/metric.h"
 #include "dist/flags.h"
 #include "node/gen.h"
+#include "node/system.h"
 
 enum {
     REF_LOW_BITS = 18,
@@ -23,11 +24,13 @@ enum {
 
 static void on_signal(void *owner, struct scheduler *scheduler,
                       const struct signal *signal);
+static bool on_system(void *owner, struct scheduler *scheduler,
+                      struct process *process, const struct signal *signal);
 static void on_undelivered(void *owner, struct scheduler *scheduler,
                            const struct signal *signal, int reason);
 
 static const struct scheduler_events scheduler_events = {
-    .signal = on_signal, .undelivered = on_undelivered};
+    .signal = on_signal, .system = on_system, .undelivered = on_undelivered};
 
 /* --- open */
 
@@ -274,6 +277,13 @@ static void on_signal(void *owner, struct scheduler *scheduler,
 {
     (void)scheduler;
     route_local(owner, signal);
+}
+
+static bool on_system(void *owner, struct scheduler *scheduler,
+                      struct process *process, const struct signal *signal)
+{
+    (void)scheduler;
+    return system_message(owner, process, signal);
 }
 
 /* A full mailbox is told to callers; the rest is a dead letter, unless somebody

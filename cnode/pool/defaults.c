@@ -129,26 +129,12 @@ static int on_reload(struct run *run, struct cnode_term argument)
 /* The state as the behaviour dumps it; nil when it does not. */
 static int put_state(struct run *run, struct buf *buf)
 {
-    struct cnode_worker *w = run->worker;
-    struct cnode_build build;
-    struct cnode_term term;
-    int rc;
+    int rc = worker_dump(run->worker, buf);
 
-    if (behaviour_of(run)->dump == NULL) {
+    if (rc == CNODE_UNHANDLED) {
         term_put_atom(buf, A_nil);
-        return 0;
-    }
-    cnode_build_init(&build);
-    rc = behaviour_of(run)->dump(w, worker_state(w), &build);
-    term = cnode_build_term(&build);
-    if (rc >= 0 && term_is_none(term)) {
-        rc = build.error < 0 ? build.error : CNODE_EINVALID;
-    }
-    if (rc >= 0) {
-        term_put_copy(buf, term);
         rc = 0;
     }
-    cnode_build_fini(&build);
     return rc;
 }
 

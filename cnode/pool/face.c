@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "node/node.h"
+#include "pool/about.h"
 #include "pool/pool.h"
 #include "pool/supervisor.h"
 
@@ -27,6 +28,9 @@ static const struct process_class face_class = {
     .name = "worker_supervisor",
     .message = on_message,
     .exit = on_exit_signal,
+    .describe = about_face,
+    .put_label = about_face_label,
+    .put_state = about_face_state,
 };
 
 struct face *face_new(struct pool *pool, uint16_t index)

@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "base/trace.h"
 #include "node/node.h"
+#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/service.h"
@@ -33,6 +34,9 @@ static const struct process_class pool_class = {
     .name = "pool",
     .message = on_message,
     .exit = on_exit_signal,
+    .describe = about_pool,
+    .put_label = about_pool_label,
+    .put_state = about_pool_state,
 };
 
 static const uint32_t pool_moves[] = {
@@ -85,6 +89,9 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
         .name = worker_label(config),
         .message = worker_on_message,
         .exit = worker_on_exit,
+        .describe = about_worker,
+        .put_label = about_worker_label,
+        .put_state = about_worker_state,
     };
     worker_slab_init(&pool->slab, sizeof(struct cnode_worker) +
                                       config->behaviour->state_size);

@@ -11,6 +11,7 @@
 #include "base/metric.h"
 #include "base/trace.h"
 #include "node/node.h"
+#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/extras.h"
 #include "pool/pools.h"
@@ -49,6 +50,9 @@ static const struct process_class segment_class = {
     .name = "segment",
     .message = on_message,
     .exit = on_exit_signal,
+    .describe = about_segment,
+    .put_label = about_segment_label,
+    .put_state = about_segment_state,
 };
 
 /* --- up */
@@ -300,7 +304,9 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
 static bool is_idle(const struct cnode_worker *w, uint32_t now, uint32_t idle)
 {
     return worker_is_up(w) && now - w->last_used > idle &&
-           mailbox_is_empty(&w->process.mailbox) && !extras_are_busy(w->extras);
+           mailbox_is_empty(&w->process.mailbox) &&
+           (w->process.flags & PROCESS_SUSPENDED) == 0 &&
+           !extras_are_busy(w->extras);
 }
 
 static struct cnode_term inactive_reason(struct pool *pool)

@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "node/gen.h"
 #include "node/node.h"
+#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 
@@ -27,6 +28,7 @@ static void on_message(struct process *process, const struct signal *signal)
     struct cnode_worker *w = NULL;
     struct gen_message gen;
     struct worker_key key;
+    bool is_awaited;
 
     if (segment->state != SEGMENT_UP) {
         segment_hold(segment, signal);
@@ -40,8 +42,9 @@ static void on_message(struct process *process, const struct signal *signal)
         return;
     }
     gen_parse(signal->term, &gen);
+    is_awaited = gen.kind == GEN_CALL || signal_is_system(signal);
     dispatch_to_worker(w, signal,
-                       gen.kind == GEN_CALL ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
+                       is_awaited ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
 }
 
 /* It has no pid that anybody knows, but may be guessed. */
@@ -52,8 +55,11 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
 
 static const struct process_class gate_class = {
     .name = "service",
+    .is_router = true,
     .message = on_message,
     .exit = on_exit_signal,
+    .describe = about_gate,
+    .put_label = about_gate_label,
 };
 
 int service_open_gate(struct pool *pool)

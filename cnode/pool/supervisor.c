@@ -13,7 +13,6 @@
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/run.h"
-#include "pool/system.h"
 #include "pool/waiting.h"
 #include "term/build.h"
 
@@ -34,24 +33,10 @@ static void reply(const struct view *view, const char *format,
                     term);
 }
 
-/* True when it was no call, and nothing remains to be done: the process may
- * have ended then. */
-static bool is_no_call(struct node *node, struct process *self,
-                       const struct gen_message *gen)
+static bool is_no_call(const struct gen_message *gen)
 {
-    struct cnode_term reason;
-
     if (gen->kind == GEN_CALL) {
         return false;
-    }
-    switch (system_message(node, self, gen->body, &reason)) {
-    case SYSTEM_TERMINATE:
-        self->class->exit(self, reason);
-        return true;
-    case SYSTEM_DONE:
-        return true;
-    case SYSTEM_OTHER:
-        break;
     }
     METRIC_INC(dead_letters);
     return true;
@@ -249,7 +234,7 @@ void supervisor_segment_message(struct segment *segment,
                         .signal = signal};
 
     gen_parse(signal->term, &gen);
-    if (!is_no_call(segment->pool->node, &segment->process, &gen)) {
+    if (!is_no_call(&gen)) {
         answer_for_workers(&view);
     }
 }
@@ -266,7 +251,7 @@ void supervisor_face_message(struct face *face, const struct signal *signal)
                         .signal = signal};
 
     gen_parse(signal->term, &gen);
-    if (!is_no_call(face->pool->node, &face->process, &gen)) {
+    if (!is_no_call(&gen)) {
         answer_for_workers(&view);
     }
 }
@@ -420,7 +405,7 @@ void supervisor_pool_message(struct pool *pool, const struct signal *signal)
 
     if (received->is_envelope) {
         dispatch_envelope(pool, signal, received);
-    } else if (!is_no_call(pool->node, &pool->process, gen)) {
+    } else if (!is_no_call(gen)) {
         answer_for_pool(pool, gen);
     }
     received_forget(received);

@@ -91,6 +91,30 @@ bool worker_has_id(const struct cnode_worker *w, struct cnode_term id,
            memcmp(bytes, w->id.heap->bytes, size) == 0;
 }
 
+int worker_dump(struct cnode_worker *w, struct buf *buf)
+{
+    const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
+    struct cnode_build build;
+    struct cnode_term term;
+    int rc;
+
+    if (behaviour->dump == NULL) {
+        return CNODE_UNHANDLED;
+    }
+    cnode_build_init(&build);
+    rc = behaviour->dump(w, worker_state(w), &build);
+    term = cnode_build_term(&build);
+    if (rc >= 0 && term_is_none(term)) {
+        rc = build.error < 0 ? build.error : CNODE_EINVALID;
+    }
+    if (rc >= 0) {
+        term_put_copy(buf, term);
+        rc = 0;
+    }
+    cnode_build_fini(&build);
+    return rc;
+}
+
 /* --- start */
 
 static int call_init(struct cnode_worker *w, struct cnode_term args)

@@ -105,6 +105,10 @@ bool worker_reason_is_clean(struct cnode_term reason);
 void worker_put_id(struct buf *buf, const struct cnode_worker *w);
 void worker_put_ref(struct buf *buf, const struct cnode_worker *w);
 
+/* Its state as the behaviour dumps it, appended. From within a run. 0;
+ * CNODE_UNHANDLED: the behaviour dumps nothing; or what went wrong. */
+MUST_USE int worker_dump(struct cnode_worker *w, struct buf *buf);
+
 /* The term is its id; `scratch` serves when the term is not canonical. */
 bool worker_has_id(const struct cnode_worker *w, struct cnode_term id,
                    struct buf *scratch);

@@ -11,7 +11,6 @@
 #include "pool/defaults.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
-#include "pool/system.h"
 
 /* False when the envelope is for somebody else; a call is then answered. */
 static bool open_envelope(struct run *run, const struct envelope *envelope)
@@ -68,17 +67,8 @@ static int handle_info(struct run *run, struct cnode_term message)
 {
     struct cnode_worker *w = run->worker;
     const struct pool *pool = worker_pool(w);
-    struct cnode_term reason;
     int rc = 0;
 
-    switch (system_message(pool->node, &w->process, message, &reason)) {
-    case SYSTEM_TERMINATE:
-        return run_stop(run, AFTER_RULE, "~t", reason);
-    case SYSTEM_DONE:
-        return 0;
-    case SYSTEM_OTHER:
-        break;
-    }
     if (pool->behaviour->handle_info != NULL) {
         rc = pool->behaviour->handle_info(w, worker_state(w), message);
     }

@@ -10,6 +10,7 @@
 struct mailbox {
     struct signal *tail; /* tail->next is the head; NULL: empty */
     uint32_t count;
+    uint32_t handled; /* low half of process_handled(), where there is room */
 };
 
 static inline bool mailbox_is_empty(const struct mailbox *box)
@@ -47,6 +48,25 @@ static inline struct signal *mailbox_pop(struct mailbox *box)
     head->next = NULL;
     box->count--;
     return head;
+}
+
+/* Takes out the one behind `before`, which is in it (its tail: the oldest). */
+static inline struct signal *mailbox_take_behind(struct mailbox *box,
+                                                 struct signal *before)
+{
+    struct signal *signal = before->next;
+
+    if (signal == before) {
+        box->tail = NULL;
+    } else {
+        before->next = signal->next;
+        if (box->tail == signal) {
+            box->tail = before;
+        }
+    }
+    signal->next = NULL;
+    box->count--;
+    return signal;
 }
 
 /* Frees everything in it; returns how many there were. */

@@ -34,7 +34,7 @@ struct process *run_queue_pop(struct run_queue *queue)
     }
     queue->count--;
     process->run_next = NULL;
-    process->flags &= ~(uint32_t)PROCESS_QUEUED;
+    process->flags &= (uint16_t)~PROCESS_QUEUED;
     return process;
 }
 
@@ -59,5 +59,5 @@ void run_queue_remove(struct run_queue *queue, struct process *process)
     }
     queue->count--;
     process->run_next = NULL;
-    process->flags &= ~(uint32_t)PROCESS_QUEUED;
+    process->flags &= (uint16_t)~PROCESS_QUEUED;
 }

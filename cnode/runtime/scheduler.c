@@ -64,6 +64,7 @@ int scheduler_add(struct scheduler *scheduler, struct process *process,
     process->relations = NULL;
     process->mailbox = (struct mailbox){0};
     process->flags = 0;
+    process->handled_high = 0;
     process->run_next = NULL;
     return process_table_add(&scheduler->table, process);
 }
@@ -84,23 +85,51 @@ void scheduler_remove(struct scheduler *scheduler, struct process *process)
 
 /* --- delivery */
 
+static bool is_waiting(const struct process *process)
+{
+    return (process->flags & (PROCESS_HELD | PROCESS_SUSPENDED)) != 0;
+}
+
+/* True: it was a system message. */
+static bool run_system(struct scheduler *scheduler, struct process *process,
+                       const struct signal *signal)
+{
+    return signal_may_be_system(signal) && !process->class->is_router &&
+           scheduler->events->system != NULL &&
+           scheduler->events->system(scheduler->owner, scheduler, process,
+                                     signal);
+}
+
 static void run_message(struct scheduler *scheduler, struct process *process,
                         const struct signal *signal)
 {
     scheduler->messages++;
+    process_count_handled(process);
     watch_begin(&scheduler->watch, process->class->name, process->slot,
                 process->serial);
-    process->class->message(process, signal); /* may free the process */
+    if (!run_system(scheduler, process, signal)) {
+        process->class->message(process, signal); /* may free the process */
+    }
     watch_end(&scheduler->watch);
+}
+
+/* What ends the wait of a suspended process. */
+static bool gets_through(const struct process *process,
+                         const struct signal *signal)
+{
+    return (process->flags & (PROCESS_HELD | PROCESS_SUSPENDED)) ==
+               PROCESS_SUSPENDED &&
+           signal_is_system(signal);
 }
 
 static int enqueue(struct scheduler *scheduler, struct process *process,
                    const struct signal *signal)
 {
+    bool is_urgent = gets_through(process, signal);
     struct signal *copy;
 
     if (signal->kind == SIGNAL_MESSAGE && process->mailbox_limit != 0 &&
-        process->mailbox.count >= process->mailbox_limit) {
+        process->mailbox.count >= process->mailbox_limit && !is_urgent) {
         METRIC_INC(mailbox_overflow);
         return CNODE_OVERLOADED;
     }
@@ -109,7 +138,7 @@ static int enqueue(struct scheduler *scheduler, struct process *process,
         return CNODE_NOMEM;
     }
     mailbox_push(&process->mailbox, copy);
-    if ((process->flags & PROCESS_HELD) == 0) {
+    if (is_urgent || !is_waiting(process)) {
         run_queue_push(&scheduler->run_queue, process);
     }
     return 0;
@@ -124,8 +153,7 @@ static int deliver_message(struct scheduler *scheduler,
     if (process == NULL) {
         return CNODE_NOPROC;
     }
-    if (!mailbox_is_empty(&process->mailbox) ||
-        (process->flags & PROCESS_HELD) != 0) {
+    if (!mailbox_is_empty(&process->mailbox) || is_waiting(process)) {
         return enqueue(scheduler, process, signal);
     }
     run_message(scheduler, process, signal);
@@ -261,15 +289,41 @@ static void door_open(struct scheduler *scheduler)
 
 /* --- turns */
 
+/* The next message it may have: while it is suspended the next of sys, behind
+ * `*seen`, which is moved on. */
+static struct signal *take_next(struct process *process, struct signal **seen)
+{
+    struct mailbox *box = &process->mailbox;
+
+    if ((process->flags & PROCESS_SUSPENDED) == 0) {
+        *seen = NULL;
+        return mailbox_pop(box);
+    }
+    if (*seen == NULL && box->tail != NULL) {
+        if (signal_is_system(box->tail->next)) {
+            return mailbox_pop(box);
+        }
+        *seen = box->tail->next; /* the oldest */
+    }
+    while (*seen != box->tail) {
+        if (signal_is_system((*seen)->next)) {
+            return mailbox_take_behind(box, *seen);
+        }
+        *seen = (*seen)->next;
+    }
+    return NULL;
+}
+
 static unsigned run_mailbox(struct scheduler *scheduler,
                             struct process *process, unsigned budget)
 {
     uint32_t slot = process->slot;
     uint32_t serial = process->serial;
+    struct signal *seen = NULL; /* all up to it wait until it is resumed */
     unsigned done = 0;
 
     while (done < budget) {
-        struct signal *signal = mailbox_pop(&process->mailbox);
+        struct signal *signal = take_next(process, &seen);
 
         if (signal == NULL) {
             return done;
@@ -320,10 +374,30 @@ bool scheduler_turn(struct scheduler *scheduler)
            scheduler->run_queue.head != NULL;
 }
 
-void scheduler_resume(struct scheduler *scheduler, struct process *process)
+static void clear_flag(struct scheduler *scheduler, struct process *process,
+                       enum process_flags flag)
 {
-    process->flags &= ~(uint32_t)PROCESS_HELD;
-    if (!mailbox_is_empty(&process->mailbox)) {
+    process->flags &= (uint16_t)~flag;
+    if ((process->flags & PROCESS_HELD) == 0 &&
+        !mailbox_is_empty(&process->mailbox)) {
         run_queue_push(&scheduler->run_queue, process);
     }
+}
+
+void scheduler_resume(struct scheduler *scheduler, struct process *process)
+{
+    clear_flag(scheduler, process, PROCESS_HELD);
+}
+
+void scheduler_suspend(struct scheduler *scheduler, struct process *process)
+{
+    process->flags |= PROCESS_SUSPENDED;
+    if (!mailbox_is_empty(&process->mailbox)) {
+        run_queue_push(&scheduler->run_queue, process); /* of sys, maybe */
+    }
+}
+
+void scheduler_unsuspend(struct scheduler *scheduler, struct process *process)
+{
+    clear_flag(scheduler, process, PROCESS_SUSPENDED);
 }

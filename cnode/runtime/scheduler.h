@@ -30,6 +30,11 @@ struct scheduler_events {
      * not be there any more. At the top level. */
     void (*signal)(void *owner, struct scheduler *scheduler,
                    const struct signal *signal);
+    /* A signal_may_be_system() for a process, at the top level. False: it is
+     * for its class. True: done, and the process may be gone. NULL: all are
+     * for their classes. */
+    bool (*system)(void *owner, struct scheduler *scheduler,
+                   struct process *process, const struct signal *signal);
     /* A message that reached nobody: CNODE_NOPROC, CNODE_OVERLOADED (mailbox
      * full) or CNODE_NOMEM. */
     void (*undelivered)(void *owner, struct scheduler *scheduler,
@@ -94,6 +99,12 @@ MUST_USE int scheduler_post(struct scheduler *scheduler, struct signal *signal);
 
 /* PROCESS_HELD off: its messages run in order from the next turn on. */
 void scheduler_resume(struct scheduler *scheduler, struct process *process);
+
+/* sys:suspend(): only system messages get through, ahead of all others, those
+ * that wait already included. The process may be the one that is running. */
+void scheduler_suspend(struct scheduler *scheduler, struct process *process);
+/* What waited runs in order from the next turn on. */
+void scheduler_unsuspend(struct scheduler *scheduler, struct process *process);
 
 /* One slice of work; true: there is more. Called by the loop each turn. */
 bool scheduler_turn(struct scheduler *scheduler);

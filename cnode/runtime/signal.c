@@ -30,6 +30,17 @@ struct signal *signal_copy(const struct signal *signal)
     return copy;
 }
 
+bool signal_is_system(const struct signal *signal)
+{
+    struct cnode_term parts[3], from[2];
+
+    return signal_may_be_system(signal) &&
+           term_get_tuple(signal->term, 3, parts) &&
+           term_is_atom(parts[0], A_system) &&
+           term_get_tuple(parts[1], 2, from) &&
+           term_type(from[0]) == CNODE_TYPE_PID;
+}
+
 void signal_free(struct signal *signal)
 {
     mem_free(signal);

@@ -36,6 +36,20 @@ struct signal {
     struct cnode_term term;
 };
 
+/* Not for sure what its class has to act on: a tuple of three that starts with
+ * a pid (gen_event), an atom of six bytes (system), or an atom in an encoding
+ * that is rare. A call starts with one of nine. */
+static inline bool signal_may_be_system(const struct signal *signal)
+{
+    const uint8_t *at = signal->term.at;
+
+    return at != NULL && at[0] == TAG_TUPLE8 && at[1] == 3 &&
+           (at[2] != TAG_ATOM8 || at[3] == 6);
+}
+
+/* A message of OTP's sys module: {system, {Pid, Tag}, Request}. */
+bool signal_is_system(const struct signal *signal);
+
 /* A copy on the heap with the term's bytes behind it. NULL when out of memory
  * (the size came from a peer). */
 MUST_USE struct signal *signal_copy(const struct signal *signal);

@@ -269,6 +269,31 @@ void term_put_map(struct buf *buf, uint32_t pairs)
     put_head32(buf, TAG_MAP, pairs);
 }
 
+void term_put_chars(struct buf *buf, const char *text, size_t len)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + len;
+    size_t start = buf_size(buf), used;
+    uint32_t point, count = 0;
+
+    if (len == 0) {
+        term_put_nil(buf);
+        return;
+    }
+    term_put_list(buf, 1); /* the head; the count follows */
+    while (at < end) {
+        used = utf8_get(at, end, &point);
+        if (used == 0) {
+            refuse(buf);
+            return;
+        }
+        term_put_int(buf, point);
+        at += used;
+        count++;
+    }
+    term_put_nil(buf);
+    term_finish_list(buf, start, count);
+}
+
 /* -- identifiers and whole terms ------------------------------------------- */
 
 void term_put_pid(struct buf *buf, struct pid pid)

@@ -20,6 +20,8 @@ void term_put_big(struct buf *buf, const uint8_t *magnitude, size_t len,
 void term_put_float(struct buf *buf, double value); /* finite, else error */
 void term_put_atom(struct buf *buf, atom_t atom);
 void term_put_atom_text(struct buf *buf, const char *text, size_t len);
+/* A text, UTF-8, as a list of characters. */
+void term_put_chars(struct buf *buf, const char *text, size_t len);
 void term_put_binary(struct buf *buf, const void *bytes, size_t len);
 void term_put_tuple(struct buf *buf, uint32_t arity);
 void term_put_list(struct buf *buf, uint32_t n); /* n = 0 writes nothing */
