@@ -306,7 +306,8 @@ static void on_undelivered(void *owner, struct scheduler *scheduler,
         return;
     }
     gen_parse(signal->term, &message);
-    if (message.kind == GEN_CALL) {
+    if (message.kind == GEN_CALL ||
+        system_caller(signal->term, &message.from)) {
         (void)gen_reply(node, NULL, &message.from, "{error, overloaded}");
     } else {
         METRIC_INC(dead_letters);

@@ -305,8 +305,8 @@ static void put_heap_size(const struct view *v, struct buf *buf)
 
 static void put_total_heap_size(const struct view *v, struct buf *buf)
 {
-    term_put_uint(buf, words(v->about.state_bytes +
-                             mail_bytes(&v->process->mailbox)));
+    term_put_uint(
+        buf, words(v->about.state_bytes + mail_bytes(&v->process->mailbox)));
 }
 
 static void put_garbage_collection(const struct view *v, struct buf *buf)
@@ -367,8 +367,8 @@ static const struct item items[] = {
     {"label", put_label, NULL, false},
     {"last_calls", NULL, "false", false},
     {"magic_ref", NULL, "[]", false},
-    {"max_heap_size", NULL,
-     "#{error_logger => true, kill => true, size => 0}", false},
+    {"max_heap_size", NULL, "#{error_logger => true, kill => true, size => 0}",
+     false},
     {"memory", put_memory, NULL, false},
     {"message_queue_data", NULL, "on_heap", false},
     {"messages", put_messages, NULL, false},
@@ -452,9 +452,8 @@ static int put_one(const struct view *v, struct cnode_term what,
 
 static struct view view_of(struct node *node, const struct process *process)
 {
-    return (struct view){.node = node,
-                         .process = process,
-                         .about = process_about(process)};
+    return (struct view){
+        .node = node, .process = process, .about = process_about(process)};
 }
 
 void process_info_put_all(struct node *node, const struct process *process,

@@ -30,8 +30,7 @@ size_t process_bytes(const struct process *process,
                      const struct process_about *about);
 /* [{'$initial_call', MFA}, {'$ancestors', Pids}, ...] */
 void process_put_dictionary(const struct process *process,
-                            const struct process_about *about,
-                            struct buf *buf);
+                            const struct process_about *about, struct buf *buf);
 /* {Module, init, 1} or {supervisor, Module, 1}: proc_lib's translation. */
 void process_put_initial_call(const struct process_about *about,
                               struct buf *buf);

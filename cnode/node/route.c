@@ -494,8 +494,8 @@ void route_control(struct node *node, struct peer *peer,
     }
 }
 
-/* The first element of {'$gen_call', From, Request} may be read although the
- * whole was over a limit. */
+/* The first elements of {'$gen_call', From, Request}, and of what sys sends,
+ * may be read although the whole was over a limit. */
 static void refuse_call(struct node *node, const uint8_t *start, size_t size)
 {
     const uint8_t *at = start + 2;
@@ -510,7 +510,7 @@ static void refuse_call(struct node *node, const uint8_t *start, size_t size)
         return;
     }
     tag = term_at(at, tag_size);
-    if (term_is_atom(tag, A_gen_call) &&
+    if ((term_is_atom(tag, A_gen_call) || term_is_atom(tag, A_system)) &&
         term_get_tuple(term_at(at + tag_size, from_size), 2, from) &&
         cnode_type(from[0]) == CNODE_TYPE_PID) {
         caller = (struct gen_from){.pid = from[0], .tag = from[1]};

@@ -84,8 +84,7 @@ static void put_header(const struct node *node, const struct process *process,
     if (name != ATOM_NONE) {
         buf_printf(&text, "%s%s", title, atom_text(name));
     } else {
-        buf_printf(&text, "%s<0.%u.%u>", title, process->slot,
-                   process->serial);
+        buf_printf(&text, "%s<0.%u.%u>", title, process->slot, process->serial);
     }
     term_put_chars(buf, (const char *)buf_data(&text), buf_size(&text));
     buf_fini(&text);
@@ -279,18 +278,29 @@ static bool answer_event_call(struct node *node, struct process *process,
     return false;
 }
 
+bool system_caller(struct cnode_term message, struct gen_from *from)
+{
+    struct signal signal = {.term = message};
+    struct cnode_term parts[3], ends[2];
+
+    if (!signal_is_system(&signal) || !term_get_tuple(message, 3, parts) ||
+        !term_get_tuple(parts[1], 2, ends)) {
+        return false;
+    }
+    *from = (struct gen_from){.pid = ends[0], .tag = ends[1]};
+    return true;
+}
+
 bool system_message(struct node *node, struct process *process,
                     const struct signal *signal)
 {
-    struct cnode_term parts[3], from[2];
     struct request request = {.node = node, .process = process};
+    struct cnode_term parts[3];
 
-    if (!signal_is_system(signal)) {
+    if (!system_caller(signal->term, &request.from)) {
         return answer_event_call(node, process, signal->term);
     }
-    CHECK(term_get_tuple(signal->term, 3, parts) &&
-          term_get_tuple(parts[1], 2, from));
-    request.from = (struct gen_from){.pid = from[0], .tag = from[1]};
+    CHECK(term_get_tuple(signal->term, 3, parts));
     request.term = parts[2];
     handle(&request);
     return true;

@@ -22,6 +22,7 @@
 #define CNODE_NODE_SYSTEM_H
 
 #include "base/buf.h"
+#include "node/gen.h"
 #include "runtime/process.h"
 
 struct node;
@@ -30,6 +31,9 @@ struct node;
  * process may be gone. */
 bool system_message(struct node *node, struct process *process,
                     const struct signal *signal);
+
+/* Who waits for the answer of {system, From, Request}; false: it is none. */
+bool system_caller(struct cnode_term message, struct gen_from *from);
 
 /* The answers of get_state (no tuple around it) and get_status, appended: one
  * term each. At the top level. get_state: 0, or why there is none. */

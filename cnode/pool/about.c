@@ -16,8 +16,8 @@
 static void add_ancestor(struct process_about *about, const struct node *node,
                          const struct process *process, atom_t name)
 {
-    about->ancestors[about->ancestor_count++] = (struct process_ancestor){
-        .pid = node_pid(node, process), .name = name};
+    about->ancestors[about->ancestor_count++] =
+        (struct process_ancestor){.pid = node_pid(node, process), .name = name};
 }
 
 static void add_pool(struct process_about *about, const struct pool *pool)

@@ -43,8 +43,7 @@ static void on_message(struct process *process, const struct signal *signal)
     }
     gen_parse(signal->term, &gen);
     is_awaited = gen.kind == GEN_CALL || signal_is_system(signal);
-    dispatch_to_worker(w, signal,
-                       is_awaited ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
+    dispatch_to_worker(w, signal, is_awaited ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
 }
 
 /* It has no pid that anybody knows, but may be guessed. */

@@ -30,7 +30,7 @@ struct process_about {
     bool is_supervisor; /* {supervisor, module, 1} */
     struct process_ancestor {
         struct pid pid;
-        atom_t name; /* ATOM_NONE: it has none */
+        atom_t name;                     /* ATOM_NONE: it has none */
     } ancestors[PROCESS_ANCESTORS_MOST]; /* its supervisor first */
     uint32_t ancestor_count;
     size_t bytes;       /* all memory of its own but its mailbox */
@@ -39,7 +39,7 @@ struct process_about {
 
 struct process_class {
     const char *name; /* what kind: for logs and the watchdog */
-    bool is_router;    /* passes messages on, also those for OTP's sys */
+    bool is_router;   /* passes messages on, also those for OTP's sys */
     /* A message, at the top level of a turn. signal->term dies on return. The
      * process may end itself in it. */
     void (*message)(struct process *process, const struct signal *signal);
@@ -59,11 +59,11 @@ struct process_class {
 };
 
 enum process_flags {
-    PROCESS_QUEUED = 1,    /* on the run queue */
-    PROCESS_TRAP_EXIT = 2, /* exit signals become messages */
-    PROCESS_HELD = 4,      /* messages wait: starting or suspended */
-    PROCESS_DEAD = 8,      /* ended; its slot is gone */
-    PROCESS_NAMED = 16,    /* has an entry in node/names */
+    PROCESS_QUEUED = 1,     /* on the run queue */
+    PROCESS_TRAP_EXIT = 2,  /* exit signals become messages */
+    PROCESS_HELD = 4,       /* messages wait: starting or suspended */
+    PROCESS_DEAD = 8,       /* ended; its slot is gone */
+    PROCESS_NAMED = 16,     /* has an entry in node/names */
     PROCESS_SUSPENDED = 32, /* sys:suspend(): all but system messages wait */
 };
 

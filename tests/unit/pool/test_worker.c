@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -154,21 +155,43 @@ static void what_only_looks_like_a_call_is_a_message(void **state)
                                       "info(1,{system,x,get_state})");
 }
 
-static void sys_terminate_ends_it_and_the_rest_is_unsupported(void **state)
+static const char *ask_system(const char *request)
+{
+    char format[128];
+
+    (void)snprintf(format, sizeof(format), "{system, {~p, tag}, %s}", request);
+    return world_sendf(&world, world_pid(&world, 1), format, world.caller);
+}
+
+static void sys_sees_its_state_and_may_end_it(void **state)
 {
     (void)state;
     ask("ping");
-    assert_non_null(
-        strstr(world_sendf(&world, world_pid(&world, 1),
-                           "{system, {~p, tag}, get_state}", world.caller),
-               "{tag,{error,{unsupported,get_state}}}"));
+    assert_non_null(strstr(ask_system("get_state"), "{tag,{ok,{calls,0}}}"));
+    assert_non_null(strstr(ask_system("get_status"),
+                           "{'$initial_call',{'P.Worker',init,1}}"));
     script_log();
-    assert_non_null(strstr(world_sendf(&world, world_pid(&world, 1),
-                                       "{system, {~p, tag}, {terminate, "
-                                       "normal}}",
-                                       world.caller),
-                           "{tag,ok}"));
+    assert_non_null(strstr(ask_system("{terminate, normal}"), "{tag,ok}"));
     assert_string_equal(script_log(), "terminate(1,normal)");
+}
+
+static void suspended_it_is_not_idle_and_its_messages_wait(void **state)
+{
+    (void)state;
+    world_close(&world);
+    world_open(&world, "{'pools': {'P': {'behaviour': 'script', 'worker': "
+                       "{'idle_timeout': '1m', 'mailbox_limit': 2}}}}");
+    ask("ping");
+    script_log();
+    assert_non_null(strstr(ask_system("suspend"), "{tag,ok}"));
+    world_advance(&world, 600000);
+    assert_string_equal(script_log(), "");
+    assert_string_equal(ask("ping"), "");
+    assert_string_equal(ask("ping"), "");
+    assert_string_equal(ask("ping"), "{error,overloaded}");
+    assert_non_null(strstr(ask_system("resume"), "{tag,ok}"));
+    world_advance(&world, 600000);
+    assert_non_null(strstr(script_log(), "terminate(1,{shutdown,inactive})"));
 }
 
 static void a_full_mailbox_is_told_to_callers(void **state)
@@ -520,7 +543,8 @@ int main(void)
         TEST(it_knows_itself_and_its_context),
         TEST(ids_may_be_any_term),
         TEST(what_only_looks_like_a_call_is_a_message),
-        TEST(sys_terminate_ends_it_and_the_rest_is_unsupported),
+        TEST(sys_sees_its_state_and_may_end_it),
+        TEST(suspended_it_is_not_idle_and_its_messages_wait),
         TEST(a_full_mailbox_is_told_to_callers),
         TEST(it_sends_to_pids_and_names),
         TEST(workers_talk_to_each_other),
