@@ -135,7 +135,9 @@ int gen_reply_end(struct node *node, struct process *self,
                    ? reply_error(node, pid, where, from, A_overloaded)
                    : rc;
     }
-    if (!term_get_pid(from->pid, &dest.pid)) {
+    if (gen_alias(from->tag, &dest.alias)) {
+        dest.kind = DEST_ALIAS;
+    } else if (!term_get_pid(from->pid, &dest.pid)) {
         return CNODE_EINVALID;
     }
     return route_send(node, pid, &dest, node_scratch_payload(node));

@@ -170,6 +170,7 @@ int monitor_stop(struct node *node, struct process *watcher,
     if (monitor->target_node != node->name) {
         send_demonitor(node, monitor);
     }
+    alias_monitor_ends(node, watcher, ref);
     discard(node, monitor);
     return 0;
 }
@@ -202,6 +203,7 @@ void monitor_on_down(struct node *node, const struct signal *signal)
     if (buf_error(&buf) != 0) { /* no memory for a long reason */
         put_down(&buf, monitor, atom_term(A_system_limit));
     }
+    alias_monitor_ends(node, node_find(node, signal->to), &signal->ref);
     discard(node, monitor);
     if (buf_error(&buf) == 0) {
         message.term = term_at(buf_data(&buf), buf_size(&buf));

@@ -64,6 +64,7 @@ int node_init(struct node *node, const struct node_config *config,
     peers_init(&node->peers, node);
     monitors_init(&node->monitors);
     links_init(&node->links);
+    aliases_init(&node->aliases);
     slab_init(&node->relations_slab, sizeof(struct relations));
     list_init(&node->spawn_handlers);
     spawn_requests_init(&node->spawn_requests);
@@ -195,6 +196,7 @@ void node_fini(struct node *node)
     peers_fini(&node->peers);
     monitors_fini(&node->monitors);
     links_fini(&node->links);
+    aliases_fini(&node->aliases);
     spawn_requests_fini(&node->spawn_requests);
     slab_fini(&node->relations_slab);
     names_fini(&node->names);
@@ -214,6 +216,7 @@ void node_exit(struct node *node, struct process *process,
 {
     CHECK((process->flags & PROCESS_DEAD) == 0);
     names_process_ends(&node->names, process);
+    alias_process_ends(node, process);
     spawn_process_ends(node, process);
     link_process_ends(node, process, reason);
     monitor_process_ends(node, process, reason);

@@ -6,6 +6,7 @@
 #ifndef CNODE_NODE_NODE_H
 #define CNODE_NODE_NODE_H
 
+#include "node/alias.h"
 #include "node/leader.h"
 #include "node/link.h"
 #include "node/monitor.h"
@@ -70,6 +71,7 @@ struct node {
     struct peers peers;
     struct monitors monitors;
     struct links links;
+    struct aliases aliases;
     struct slab relations_slab;
     struct list spawn_handlers; /* struct spawn_handler.in_node */
     struct spawn_requests spawn_requests;

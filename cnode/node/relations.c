@@ -16,6 +16,8 @@ struct relations *relations_of(struct node *node, struct process *process)
         list_init(&relations->watching);
         list_init(&relations->links);
         list_init(&relations->spawns);
+        list_init(&relations->aliases);
+        relations->alias_count = 0;
         relations->group_leader = PID_NONE;
         relations->link_count = 0;
         process->relations = relations;
@@ -30,6 +32,7 @@ void relations_trim(struct node *node, struct process *process)
     if (relations != NULL && list_is_empty(&relations->watchers) &&
         list_is_empty(&relations->watching) &&
         list_is_empty(&relations->links) && list_is_empty(&relations->spawns) &&
+        list_is_empty(&relations->aliases) &&
         pid_is_none(relations->group_leader)) {
         slab_free(&node->relations_slab, relations);
         process->relations = NULL;

@@ -17,7 +17,8 @@ struct relations {
     struct list links;    /* struct link.in_local */
     struct list spawns;   /* struct spawn_entry.in_process: requests of ours */
     struct pid group_leader; /* PID_NONE: the default */
-    uint32_t link_count;
+    struct list aliases;     /* struct alias.in_owner */
+    uint32_t link_count, alias_count;
 };
 
 struct relations *relations_of(struct node *node, struct process *process);

@@ -32,8 +32,11 @@ static int send_local(struct node *node, struct pid from,
             return 0;
         }
         signal.to = node_pid(node, process);
-    } else if (dest->kind == DEST_ALIAS ||
-               signal.to.creation != node->creation) {
+    } else if (dest->kind == DEST_ALIAS) {
+        signal.kind = SIGNAL_ALIAS;
+        (void)term_get_ref(dest->alias, &signal.ref);
+        signal.to = alias_home(node, &signal.ref);
+    } else if (signal.to.creation != node->creation) {
         METRIC_INC(dead_letters);
         return 0;
     }
@@ -324,6 +327,18 @@ static bool read_ends(const struct node *node, const struct peer *peer,
            signal->to.node == node->name;
 }
 
+/* An alias of ours. */
+static bool to_alias(const struct node *node, const struct control *control,
+                     struct signal *signal)
+{
+    if (!term_get_ref(control->ref, &signal->ref) ||
+        signal->ref.node != node->name) {
+        return false;
+    }
+    signal->to = alias_home(node, &signal->ref);
+    return true;
+}
+
 static void receive_message(struct node *node, const struct control *control)
 {
     struct signal signal = {.kind = SIGNAL_MESSAGE, .term = control->payload};
@@ -349,7 +364,12 @@ static void receive_message(struct node *node, const struct control *control)
             return;
         }
         break;
-    default: /* no process of ours has an alias yet */
+    default:
+        if (to_alias(node, control, &signal)) {
+            signal.kind = SIGNAL_ALIAS;
+            scheduler_dispatch(&node->scheduler, &signal);
+            return;
+        }
         break;
     }
     METRIC_INC(dead_letters);
@@ -390,6 +410,40 @@ static void receive_signal(struct node *node, struct peer *peer,
         }
         named = names_whereis(&node->names, signal.name);
         signal.to = named != NULL ? node_pid(node, named) : PID_NONE;
+    }
+    scheduler_dispatch(&node->scheduler, &signal);
+}
+
+/* exit/2 to a pid, or since OTP 28 to a name or an alias. */
+static void receive_exit2(struct node *node, struct peer *peer,
+                          const struct control *control)
+{
+    struct signal signal = {.kind = SIGNAL_EXIT2, .term = control->reason};
+    struct process *named;
+
+    if (term_is_none(control->ref) &&
+        term_type(control->to) == CNODE_TYPE_PID) {
+        receive_signal(node, peer, SIGNAL_EXIT2, control);
+        return;
+    }
+    if (!term_get_pid(control->from, &signal.from) ||
+        signal.from.node != peer->name) {
+        METRIC_INC(signals_dropped);
+        return;
+    }
+    if (!term_is_none(control->ref)) {
+        signal.kind = SIGNAL_ALIAS_EXIT;
+        if (!to_alias(node, control, &signal)) {
+            METRIC_INC(dead_letters);
+            return;
+        }
+    } else {
+        named = names_whereis(&node->names, term_atom(control->to));
+        if (named == NULL) {
+            METRIC_INC(dead_letters);
+            return;
+        }
+        signal.to = node_pid(node, named);
     }
     scheduler_dispatch(&node->scheduler, &signal);
 }
@@ -459,7 +513,6 @@ static void refuse_spawn(struct peer *peer, const struct control *control)
 static const enum signal_kind signal_of[CONTROL_KIND_COUNT] = {
     [CONTROL_LINK] = SIGNAL_LINK,
     [CONTROL_EXIT] = SIGNAL_EXIT,
-    [CONTROL_EXIT2] = SIGNAL_EXIT2,
     [CONTROL_UNLINK_OLD] = SIGNAL_UNLINK,
     [CONTROL_UNLINK] = SIGNAL_UNLINK,
     [CONTROL_UNLINK_ACK] = SIGNAL_UNLINK_ACK,
@@ -478,6 +531,9 @@ void route_control(struct node *node, struct peer *peer,
         return;
     case CONTROL_MONITOR_EXIT:
         receive_down(node, peer, control);
+        return;
+    case CONTROL_EXIT2:
+        receive_exit2(node, peer, control);
         return;
     case CONTROL_SPAWN_REQUEST:
         spawn_on_control(node, peer, control);
@@ -577,6 +633,21 @@ static void exit_signal(struct node *node, struct process *process,
     buf_fini(&buf);
 }
 
+static void through_alias(struct node *node, const struct signal *signal)
+{
+    struct signal own = *signal;
+
+    if (!alias_resolve(node, &own)) {
+        METRIC_INC(dead_letters);
+    } else if (signal->kind == SIGNAL_ALIAS_EXIT) {
+        own.kind = SIGNAL_EXIT2;
+        exit_signal(node, node_find(node, own.to), &own);
+    } else {
+        own.kind = SIGNAL_MESSAGE;
+        scheduler_become_message(&node->scheduler, &own);
+    }
+}
+
 /* A link or monitor of a connection that is down by now, as it waited in a
  * queue: the peer has forgotten it. */
 static bool is_outdated(const struct node *node, const struct signal *signal)
@@ -642,6 +713,10 @@ void route_local(struct node *node, const struct signal *signal)
         return;
     case SIGNAL_SPAWN_REPLY:
         spawn_on_reply(node, process, signal);
+        return;
+    case SIGNAL_ALIAS:
+    case SIGNAL_ALIAS_EXIT:
+        through_alias(node, signal);
         return;
     case SIGNAL_MESSAGE:
         break; /* the scheduler delivers those itself */

@@ -23,6 +23,8 @@ enum signal_kind {
     SIGNAL_GROUP_LEADER, /* from: the leader */
     SIGNAL_SPAWN_REQUEST, /* ref; term: node/spawn_request.h */
     SIGNAL_SPAWN_REPLY,   /* ref; from, or name: the error; id: flags */
+    SIGNAL_ALIAS,         /* to an alias; ref; term: the message */
+    SIGNAL_ALIAS_EXIT,    /* exit/2 to an alias; ref; term: reason */
 };
 
 struct signal {

@@ -218,11 +218,14 @@ static void put_spawn(struct world *w, struct buf *buf, struct pid from,
 
 static void put_control(struct world *w, struct buf *buf, unsigned peer)
 {
-    static const char *const by_pids[] = {"{1, ~p, ~p}",  "{22, ~p, ~p}",
-                                          "{24, ~p, ~p}", "{26, ~p, ~p}",
-                                          "{4, ~p, ~p}",  "{7, ~p, ~p}"};
+    static const char *const by_pids[] = {
+        "{1, ~p, ~p}", "{22, ~p, ~p}", "{24, ~p, ~p}",    "{26, ~p, ~p}",
+        "{4, ~p, ~p}", "{7, ~p, ~p}",  "{37, 17, ~p, ~p}"};
     static const char *const by_name[] = {"{6, ~p, '', a}", "{6, ~p, '', zz}",
-                                          "{37, 9, ~p, b}", "{6, ~p, '', c}"};
+                                          "{37, 9, ~p, b}", "{6, ~p, '', c}",
+                                          "{37, 24, ~p, d}"};
+    static const char *const by_alias[] = {"{33, ~p, ~r}", "{37, 4, ~p, ~r}",
+                                           "{37, 20, ~p, ~r}"};
     struct pid from = peer_pid(w, peer);
     struct pid to = any_pid(w, peer);
     struct ref ref = any_ref(w, peer);
@@ -255,7 +258,7 @@ static void put_control(struct world *w, struct buf *buf, unsigned peer)
         term_format(buf, "{36, ~i, ~p, ~p}", (int64_t)1 + next(w, 9), from, to);
         return;
     case 10:
-        term_format(buf, "{33, ~p, ~r}", from, &ref);
+        term_format(buf, by_alias[next(w, ARRAY_LEN(by_alias))], from, &ref);
         return;
     case 11:
         term_format(buf, "{31, ~r, ~p, ~i, ~p}", &ref, to, (int64_t)next(w, 4),
@@ -339,6 +342,20 @@ static void start_spawn(struct world *w, struct actor *actor)
     buf_fini(&opts);
 }
 
+static void start_alias(struct world *w, struct actor *actor)
+{
+    enum alias_kind kind = (enum alias_kind)next(w, 4);
+    struct dest dest =
+        dest_pid(next(w, 2) == 0 ? local_pid(w) : peer_pid(w, next(w, PEERS)));
+
+    if (next(w, 2) == 0) {
+        CHECK(alias_start(&w->node, &actor->process, kind, &actor->ref) == 0);
+    } else {
+        CHECK(alias_start_monitor(&w->node, &actor->process, &dest, kind,
+                                  &actor->ref) == 0);
+    }
+}
+
 static void act(struct world *w)
 {
     struct actor *actor = &w->actors[next(w, ACTORS)];
@@ -349,7 +366,7 @@ static void act(struct world *w)
     if (!actor->is_alive) {
         return;
     }
-    switch (next(w, 7)) {
+    switch (next(w, 9)) {
     case 0:
         CHECK(link_start(&w->node, &actor->process, pid) == 0);
         return;
@@ -368,6 +385,12 @@ static void act(struct world *w)
         return;
     case 5:
         start_spawn(w, actor);
+        return;
+    case 6:
+        start_alias(w, actor);
+        return;
+    case 7:
+        (void)alias_stop(&w->node, &actor->process, &actor->ref);
         return;
     default:
         term_format(node_scratch(&w->node), "hello");
@@ -469,6 +492,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fake_node_settle(&w.node);
     CHECK(w.node.links.by_pair.count == 0);
     CHECK(w.node.monitors.by_ref.count == 0);
+    CHECK(w.node.aliases.by_ref.count == 0);
+    CHECK(w.node.aliases.slab.used == 0);
     CHECK(w.node.spawn_requests.by_ref.count == 0);
     CHECK(w.node.spawn_requests.slab.used == 0);
     CHECK(w.node.relations_slab.used == 0);
