@@ -16,6 +16,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -25,6 +26,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
 
+static bool loop_falls_asleep(struct loop *loop);
+static void loop_wakes_up(struct loop *loop);
 static void loop_poll(struct loop *loop, uint64_t wait_ms);
 static void loop_flush(struct loop *loop);
 
@@ -101,7 +104,12 @@ void loop_turn(struct loop *loop, uint64_t wait_ms)
         loop->now_ns < loop->busy_until_ns) {
         wait_ms = 0;
     }
-    loop_poll(loop, next_ms < wait_ms ? next_ms : wait_ms);
+    wait_ms = next_ms < wait_ms ? next_ms : wait_ms;
+    if (wait_ms > 0 && !loop_falls_asleep(loop)) {
+        wait_ms = 0;
+    }
+    loop_poll(loop, wait_ms);
+    loop_wakes_up(loop);
     loop_refresh_slow(loop);
     (void)wheel_advance(&loop->wheel, loop->now_ms);
     loop->has_more = loop->turn != NULL && loop->turn(loop->owner);
@@ -144,9 +152,37 @@ static void loop_poll(struct loop *loop, uint64_t wait_ms)
     (void)uv_run(&loop->uv, UV_RUN_ONCE);
 }
 
+/* The three below: who posts something first makes it visible, then says
+ * WOKEN; the loop first says AWAKE, then looks what was posted. All are
+ * read-modify-write steps on one atomic, so one of both sees the other.
+ * acq_rel: they order what was posted as well. */
+
 void loop_wake(struct loop *loop)
 {
-    CHECK(uv_async_send(&loop->wake) == 0);
+    if (atomic_exchange_explicit(&loop->wakefulness, LOOP_WOKEN,
+                                 memory_order_acq_rel) == LOOP_ASLEEP) {
+        CHECK(uv_async_send(&loop->wake) == 0);
+    }
+}
+
+/* False: somebody woke it since its last turn began. */
+static bool loop_falls_asleep(struct loop *loop)
+{
+    int awake = LOOP_AWAKE;
+
+    return atomic_compare_exchange_strong_explicit(
+        &loop->wakefulness, &awake, LOOP_ASLEEP, memory_order_acq_rel,
+        memory_order_acquire);
+}
+
+/* relaxed: a WOKEN that is overlooked here is seen before the next sleep. */
+static void loop_wakes_up(struct loop *loop)
+{
+    if (atomic_load_explicit(&loop->wakefulness, memory_order_relaxed) !=
+        LOOP_AWAKE) {
+        (void)atomic_exchange_explicit(&loop->wakefulness, LOOP_AWAKE,
+                                       memory_order_acq_rel);
+    }
 }
 
 uint64_t loop_clock_ns(void)

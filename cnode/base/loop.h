@@ -25,10 +25,18 @@ struct flush_hook {
     void (*fn)(struct flush_hook *hook);
 };
 
+/* Waking up a loop that is awake costs no system call. */
+enum loop_wakefulness {
+    LOOP_AWAKE,
+    LOOP_ASLEEP, /* in a poll that blocks */
+    LOOP_WOKEN,  /* the next poll must not block */
+};
+
 struct loop {
     uv_loop_t uv;
-    uv_timer_t wake_at; /* bounds the blocking poll */
-    uv_async_t wake;    /* loop_wake() from other threads */
+    uv_timer_t wake_at;      /* bounds the blocking poll */
+    uv_async_t wake;         /* loop_wake() from other threads */
+    _Atomic int wakefulness; /* enum loop_wakefulness */
     struct wheel wheel;
     /* Monotonic, of the start of the turn. While libuv's callbacks run use
      * loop_now_ms(): the poll may have slept since. */

@@ -23,7 +23,7 @@ int net_kernel_start(struct net_kernel *kernel, struct node *node)
         return rc;
     }
     kernel->process.flags |= PROCESS_TRAP_EXIT;
-    rc = names_register(&node->names, A_net_kernel, &kernel->process);
+    rc = names_register(node, A_net_kernel, &kernel->process);
     if (rc != 0) {
         node_exit(node, &kernel->process, atom_term(A_normal));
     }

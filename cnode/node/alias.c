@@ -61,7 +61,8 @@ static void discard(struct node *node, struct process *owner,
 
 static bool is_full(const struct node *node, const struct process *process)
 {
-    if (node->aliases.by_ref.count < limits.aliases_per_node &&
+    if (node->aliases.by_ref.count <
+            node_share(node, limits.aliases_per_node) &&
         (process->relations == NULL ||
          process->relations->alias_count < limits.aliases_per_process)) {
         return false;

@@ -7,17 +7,13 @@
 #ifndef CNODE_NODE_BACKLOG_H
 #define CNODE_NODE_BACKLOG_H
 
-#include "base/list.h"
-#include "dist/channel.h"
-#include "node/dest.h"
-#include "runtime/signal.h"
+#include "node/parcel.h"
 
 struct node;
 
 struct backlog {
-    struct list items;
+    struct list items;         /* struct parcel */
     size_t bytes, large_bytes; /* of small items; of those above 64 KiB */
-    uint32_t signals;          /* those that are no messages */
 };
 
 void backlog_init(struct backlog *backlog);
@@ -37,8 +33,10 @@ MUST_USE int backlog_add_signal(struct backlog *backlog,
 void backlog_send(struct backlog *backlog, struct node *node, atom_t name);
 /* Moves all of it; `to` is uninitialised. */
 void backlog_take(struct backlog *to, struct backlog *from);
-/* Nothing came of it: messages are dead letters. True when there were signals
- * among them, whose senders wait for something. */
-bool backlog_clear(struct backlog *backlog);
+/* Nothing came of it: messages are dead letters, and whoever waits for
+ * something gets noconnection. */
+void backlog_fail(struct backlog *backlog, struct node *node, atom_t name);
+/* Nobody is told. */
+void backlog_clear(struct backlog *backlog);
 
 #endif

@@ -72,8 +72,8 @@ static atom_t caller_node(const struct gen_from *from)
                                                  : ATOM_NONE;
 }
 
-static int reply_remote(struct node *node, struct pid self, atom_t where,
-                        const struct gen_from *from)
+static int reply_on_channel(struct node *node, struct pid self, atom_t where,
+                            const struct gen_from *from)
 {
     struct peer *peer = peers_find(&node->peers, where);
     struct payload reply = node_scratch_payload(node);
@@ -100,6 +100,44 @@ static int reply_remote(struct node *node, struct pid self, atom_t where,
         control_put_send_term(buf, channel->flags, self, from->pid);
     }
     return channel_end(channel, self, reply);
+}
+
+/* From another scheduler than that of the connections. */
+static int reply_across(struct node *node, struct pid self, atom_t where,
+                        const struct gen_from *from)
+{
+    struct payload reply = node_scratch_payload(node);
+    struct dest dest = {.kind = DEST_ALIAS, .node = where};
+    struct parcel *parcel;
+    int rc;
+
+    if (!remote_is_up(remote_find(node, where))) {
+        METRIC_INC(dead_letters);
+        return 0;
+    }
+    if (!gen_alias(from->tag, &dest.alias)) {
+        dest.kind = DEST_PID;
+        if (!term_get_pid(from->pid, &dest.pid)) {
+            return CNODE_EINVALID;
+        }
+    }
+    parcel = parcel_of_message(self, &dest, reply);
+    if (parcel != NULL) {
+        parcel->is_reply = true;
+    }
+    rc = parcel_cross(node, parcel, where);
+    if (rc == CNODE_OVERLOADED && reply.size <= CHANNEL_FRAGMENT_BYTES) {
+        METRIC_INC(dead_letters);
+        rc = 0;
+    }
+    return rc;
+}
+
+static int reply_remote(struct node *node, struct pid self, atom_t where,
+                        const struct gen_from *from)
+{
+    return node->index == 0 ? reply_on_channel(node, self, where, from)
+                            : reply_across(node, self, where, from);
 }
 
 /* When the reply itself cannot be sent the caller is told so. */

@@ -22,7 +22,7 @@ void leader_init(struct leader *leader)
 
 void leader_clear(struct leader *leader)
 {
-    (void)backlog_clear(&leader->backlog);
+    backlog_clear(&leader->backlog);
     leader_init(leader);
 }
 

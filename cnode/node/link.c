@@ -59,7 +59,7 @@ static struct link *add(struct node *node, struct process *local,
     *link = (struct link){
         .local = pair.local, .other = other, .serial = node->links.next_id++};
     list_push_back(&relations->links, &link->in_local);
-    list_init(&link->in_peer);
+    list_init(&link->in_remote);
     relations->link_count++;
     map_add(&node->links.by_pair, hash(&pair), link);
     return link;
@@ -71,7 +71,10 @@ static void discard(struct node *node, struct process *local, struct link *link)
 
     map_remove(&node->links.by_pair, hash(&pair), &pair);
     list_remove(&link->in_local);
-    list_remove(&link->in_peer);
+    list_remove(&link->in_remote);
+    if (pair.other.node != node->name) {
+        remote_trim(node, pair.other.node);
+    }
     slab_free(&node->links.slab, link);
     local->relations->link_count--;
     relations_trim(node, local);
@@ -95,12 +98,11 @@ static void lose(struct node *node, const struct link *link)
 }
 
 /* So that it is found when the connection is lost. */
-static void join_peer(struct node *node, struct link *link)
+static void join_remote(struct node *node, struct link *link)
 {
-    struct peer *peer = peers_find(&node->peers, link->other.node);
-
-    if (peer != NULL && list_is_empty(&link->in_peer)) {
-        list_push_back(&peer->links, &link->in_peer);
+    if (link->other.node != node->name && list_is_empty(&link->in_remote)) {
+        list_push_back(&remote_find_or_add(node, link->other.node)->links,
+                       &link->in_remote);
     }
 }
 
@@ -133,10 +135,10 @@ int link_start(struct node *node, struct process *local, struct pid other)
     } else {
         link->waiting = 0;
     }
-    if (tell(node, SIGNAL_LINK, self, other, 0, TERM_NONE) != 0) {
+    if (tell(node, SIGNAL_LINK, self, other, link->serial, TERM_NONE) != 0) {
         lose(node, link);
     } else {
-        join_peer(node, link);
+        join_remote(node, link);
     }
     return 0;
 }
@@ -169,7 +171,7 @@ void link_spawned(struct node *node, struct process *local, struct pid other,
     if (is_lost) {
         lose(node, link);
     } else {
-        join_peer(node, link);
+        join_remote(node, link);
     }
 }
 
@@ -186,7 +188,7 @@ void link_on_link(struct node *node, struct process *local,
                    atom_term(A_noproc));
         return;
     }
-    join_peer(node, add(node, local, signal->from));
+    join_remote(node, add(node, local, signal->from));
 }
 
 void link_on_unlink(struct node *node, struct process *local,
@@ -247,12 +249,12 @@ void link_process_ends(struct node *node, struct process *process,
     }
 }
 
-void link_peer_down(struct node *node, struct peer *peer)
+void link_node_down(struct node *node, struct remote *remote)
 {
     struct list *it;
 
-    while ((it = list_pop(&peer->links)) != NULL) {
-        struct link *link = CONTAINER_OF(it, struct link, in_peer);
+    while ((it = list_pop(&remote->links)) != NULL) {
+        struct link *link = CONTAINER_OF(it, struct link, in_remote);
 
         if (link->waiting != 0) {
             discard(node, node_find(node, link->local), link);

@@ -18,14 +18,14 @@
 #include "base/mem.h"
 #include "node/relations.h"
 
-struct peer;
+struct remote;
 
 struct link {
     struct pid local, other;
-    uint64_t serial;      /* its own, for noconnection: see link_peer_down() */
-    uint64_t waiting;     /* 0: active; else the id of our unlink */
-    struct list in_local; /* relations.links of the local process */
-    struct list in_peer;  /* peer.links, when the other one is remote */
+    uint64_t serial;       /* its own, for noconnection: see lose() */
+    uint64_t waiting;      /* 0: active; else the id of our unlink */
+    struct list in_local;  /* relations.links of the local process */
+    struct list in_remote; /* remote.links, when the other one is */
 };
 
 /* A pair of two local processes has two entries, one for each side. */
@@ -61,6 +61,6 @@ bool link_on_exit(struct node *node, struct process *local,
 
 void link_process_ends(struct node *node, struct process *process,
                        struct cnode_term reason);
-void link_peer_down(struct node *node, struct peer *peer);
+void link_node_down(struct node *node, struct remote *remote);
 
 #endif

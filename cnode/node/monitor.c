@@ -72,6 +72,9 @@ static void discard(struct node *node, struct monitor *monitor)
     list_remove(&monitor->in_watcher);
     trim_pid(node, monitor->target);
     trim_pid(node, monitor->watcher);
+    if (monitor->target_node != node->name) {
+        remote_trim(node, monitor->target_node);
+    }
     slab_free(&node->monitors.slab, monitor);
 }
 
@@ -90,6 +93,29 @@ static void send_down(struct node *node, const struct monitor *monitor,
     (void)route_signal(node, &signal, monitor->watcher.node);
 }
 
+/* Its target's side has an entry of its own, or the DOWN is on its way. */
+static bool target_is_elsewhere(const struct node *node,
+                                const struct monitor *monitor)
+{
+    return monitor->target_node != node->name ||
+           (!pid_is_none(monitor->target) && !node_owns(node, monitor->target));
+}
+
+/* So that it is found when the connection is lost. */
+static void join_remote(struct node *node, struct monitor *monitor)
+{
+    if (monitor->target_node != node->name) {
+        list_push_back(&remote_find_or_add(node, monitor->target_node)->watched,
+                       &monitor->in_target);
+    }
+}
+
+static bool is_full(const struct node *node)
+{
+    return node->monitors.by_ref.count >=
+           node_share(node, limits.monitors_per_node);
+}
+
 /* --- a local process watches */
 
 int monitor_start(struct node *node, struct process *watcher,
@@ -102,7 +128,7 @@ int monitor_start(struct node *node, struct process *watcher,
     if (dest->kind == DEST_ALIAS) {
         return CNODE_EINVALID;
     }
-    if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+    if (is_full(node)) {
         METRIC_INC(monitors_refused);
         return CNODE_LIMIT;
     }
@@ -113,6 +139,10 @@ int monitor_start(struct node *node, struct process *watcher,
         monitor->target = dest->pid;
     } else {
         monitor->name = dest->name;
+        if (dest->node != node->name ||
+            !names_whereis(node, dest->name, &monitor->target)) {
+            monitor->target = PID_NONE;
+        }
     }
     relations = relations_of(node, watcher);
     list_push_back(&relations->watching, &monitor->in_watcher);
@@ -123,9 +153,8 @@ int monitor_start(struct node *node, struct process *watcher,
     signal.ref = *ref;
     if (route_signal(node, &signal, dest->node) != 0) {
         send_down(node, monitor, atom_term(A_noconnection));
-    } else if (dest->node != node->name) {
-        list_push_back(&peers_find(&node->peers, dest->node)->watched,
-                       &monitor->in_target);
+    } else {
+        join_remote(node, monitor);
     }
     return 0;
 }
@@ -141,9 +170,8 @@ void monitor_spawned(struct node *node, struct process *watcher,
                    &monitor->in_watcher);
     if (is_lost) {
         send_down(node, monitor, atom_term(A_noconnection));
-    } else if (target.node != node->name) {
-        list_push_back(&peers_find(&node->peers, target.node)->watched,
-                       &monitor->in_target);
+    } else {
+        join_remote(node, monitor);
     }
 }
 
@@ -167,7 +195,7 @@ int monitor_stop(struct node *node, struct process *watcher,
         !pid_equal(monitor->watcher, node_pid(node, watcher))) {
         return CNODE_NOT_FOUND;
     }
-    if (monitor->target_node != node->name) {
+    if (target_is_elsewhere(node, monitor)) {
         send_demonitor(node, monitor);
     }
     alias_monitor_ends(node, watcher, ref);
@@ -229,16 +257,18 @@ void monitor_on_monitor(struct node *node, struct process *target,
                         const struct signal *signal)
 {
     struct monitor *monitor = find(node, &signal->ref);
-    struct peer *peer = NULL;
+    struct remote *remote = NULL;
 
-    if (signal->from.node == node->name) {
+    if (node_owns(node, signal->from)) {
         if (monitor == NULL) {
             return; /* stopped before it got here */
         }
-    } else {
-        peer = peers_find(&node->peers, signal->from.node);
-        if (monitor != NULL || !peer_is_up(peer)) {
-            return; /* of a reference used twice the first one counts */
+    } else if (monitor != NULL) {
+        return; /* of a reference used twice the first one counts */
+    } else if (signal->from.node != node->name) {
+        remote = remote_find(node, signal->from.node);
+        if (!remote_is_up(remote)) {
+            return;
         }
     }
     if (target == NULL) {
@@ -246,7 +276,7 @@ void monitor_on_monitor(struct node *node, struct process *target,
         return;
     }
     if (monitor == NULL) {
-        if (node->monitors.by_ref.count >= limits.monitors_per_node) {
+        if (is_full(node)) {
             METRIC_INC(monitors_refused);
             refuse(node, signal, A_system_limit);
             return;
@@ -254,7 +284,9 @@ void monitor_on_monitor(struct node *node, struct process *target,
         monitor = add(node, &signal->ref, signal->from);
         monitor->name = signal->name;
         monitor->target_node = node->name;
-        list_push_back(&peer->watchers, &monitor->in_watcher);
+        if (remote != NULL) {
+            list_push_back(&remote->watchers, &monitor->in_watcher);
+        }
     }
     monitor->target = node_pid(node, target);
     list_push_back(&relations_of(node, target)->watchers, &monitor->in_target);
@@ -264,8 +296,16 @@ void monitor_on_demonitor(struct node *node, const struct signal *signal)
 {
     struct monitor *monitor = find(node, &signal->ref);
 
-    if (monitor != NULL && pid_equal(monitor->watcher, signal->from)) {
-        discard(node, monitor);
+    if (monitor != NULL) {
+        if (pid_equal(monitor->watcher, signal->from)) {
+            discard(node, monitor);
+        }
+    } else if (signal->id > 0) { /* by name: whoever had it when it began */
+        struct signal next = *signal;
+
+        next.id--;
+        next.to = node_any_pid(node, (node->index + 1) % node->count);
+        (void)route_signal(node, &next, node->name);
     }
 }
 
@@ -285,7 +325,7 @@ void monitor_process_ends(struct node *node, struct process *process,
             CONTAINER_OF(node_it, struct monitor, in_target);
 
         send_down(node, monitor, reason);
-        if (monitor->watcher.node != node->name) {
+        if (!node_owns(node, monitor->watcher)) {
             discard(node, monitor);
         }
     }
@@ -294,7 +334,7 @@ void monitor_process_ends(struct node *node, struct process *process,
         struct monitor *monitor =
             CONTAINER_OF(node_it, struct monitor, in_watcher);
 
-        if (monitor->target_node != node->name) {
+        if (target_is_elsewhere(node, monitor)) {
             send_demonitor(node, monitor);
         }
         discard(node, monitor);
@@ -307,12 +347,12 @@ bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
 {
     struct monitor *monitor = find(node, ref);
 
-    if (monitor == NULL || monitor->target_node != node->name ||
+    if (monitor == NULL || target_is_elsewhere(node, monitor) ||
         !pid_equal(monitor->watcher, watcher)) {
         return false;
     }
     send_down(node, monitor, reason);
-    if (watcher.node != node->name) {
+    if (!node_owns(node, watcher)) {
         discard(node, monitor);
     } else { /* until its DOWN is delivered it stays, but fires only once */
         list_remove(&monitor->in_target);
@@ -321,14 +361,14 @@ bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
     return true;
 }
 
-void monitor_peer_down(struct node *node, struct peer *peer)
+void monitor_node_down(struct node *node, struct remote *remote)
 {
     struct list *it;
 
-    while ((it = list_pop(&peer->watchers)) != NULL) {
+    while ((it = list_pop(&remote->watchers)) != NULL) {
         discard(node, CONTAINER_OF(it, struct monitor, in_watcher));
     }
-    while ((it = list_pop(&peer->watched)) != NULL) {
+    while ((it = list_pop(&remote->watched)) != NULL) {
         send_down(node, CONTAINER_OF(it, struct monitor, in_target),
                   atom_term(A_noconnection));
     }

@@ -12,7 +12,7 @@
 #include "node/dest.h"
 #include "node/relations.h"
 
-struct peer;
+struct remote;
 
 struct monitor {
     struct ref ref;
@@ -20,10 +20,12 @@ struct monitor {
     struct pid target; /* PID_NONE when only its name is known */
     atom_t name;       /* monitored by that name; ATOM_NONE: by pid */
     atom_t target_node;
-    struct list in_target;  /* relations.watchers, or peer.watched if remote */
-    struct list in_watcher; /* relations.watching, or peer.watchers */
+    /* relations.watchers, or remote.watched; by itself: another scheduler */
+    struct list in_target;
+    struct list in_watcher; /* relations.watching, or remote.watchers */
 };
 
+/* A monitor between two schedulers has two entries, one for each side. */
 struct monitors {
     struct map by_ref;
     struct slab slab;
@@ -63,7 +65,7 @@ void monitor_process_ends(struct node *node, struct process *process,
  * there is no such monitor. */
 bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
                   struct cnode_term reason);
-/* The connection to `peer` is lost. */
-void monitor_peer_down(struct node *node, struct peer *peer);
+/* The connection is lost. */
+void monitor_node_down(struct node *node, struct remote *remote);
 
 #endif

@@ -1,140 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See names.h. There are few names (pools, services), so the end of a process
- * walks them all.
+ * See names.h. The table has room for every atom that may ever be; pages of it
+ * become resident as names in them are used. A word is taken by compare and
+ * swap and given back by its holder's scheduler the same way, so that what
+ * another one wrote meanwhile stays.
  */
 #include "node/names.h"
 
 #include <cnode/error.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
-
-static bool equal(const void *item, const void *key)
-{
-    const struct name *name = item;
-
-    return name->atom == *(const atom_t *)key;
-}
+#include "node/node.h"
 
 void names_init(struct names *names)
 {
-    map_init(&names->by_atom, equal);
+    names->capacity = atom_capacity();
+    names->by_atom = mem_zalloc(names->capacity * sizeof(struct name));
 }
 
 void names_fini(struct names *names)
 {
-    struct name *name;
-
-    MAP_EACH(name, &names->by_atom) {
-        mem_free(name);
-    }
-    map_fini(&names->by_atom);
+    mem_free(names->by_atom);
+    *names = (struct names){0};
 }
 
-static struct name *find(const struct names *names, atom_t atom)
+static struct name *name_of(const struct node *node, atom_t atom)
 {
-    return map_get(&names->by_atom, hash_u64(atom), &atom);
+    CHECK(atom < node->names.capacity);
+    return &node->names.by_atom[atom];
 }
 
-static struct name *find_or_add(struct names *names, atom_t atom)
+static uint64_t word_of(const struct process *process)
 {
-    struct name *name = find(names, atom);
-
-    if (name == NULL) {
-        name = mem_zalloc(sizeof(*name));
-        name->atom = atom;
-        map_add(&names->by_atom, hash_u64(atom), name);
-    }
-    return name;
+    return (uint64_t)process->slot << 32 | process->serial;
 }
 
-/* Frees the entry when nobody is behind it any more. */
-static void trim(struct names *names, struct name *name)
+/* acquire: who learns a pid here sees what its process did before. */
+static bool read_word(const struct node *node, const _Atomic uint64_t *word,
+                      struct pid *pid)
 {
-    if (name->process == NULL && name->router == NULL) {
-        atom_t atom = name->atom;
+    uint64_t value = atomic_load_explicit(word, memory_order_acquire);
 
-        map_remove(&names->by_atom, hash_u64(atom), &atom);
-        mem_free(name);
-    }
+    *pid = (struct pid){.node = node->name,
+                        .id = (uint32_t)(value >> 32),
+                        .serial = (uint32_t)value,
+                        .creation = node->creation};
+    return value != 0;
 }
 
-int names_register(struct names *names, atom_t atom, struct process *process)
+/* release: pairs with read_word(). */
+static bool swap_word(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 {
-    struct name *name = find_or_add(names, atom);
+    return atomic_compare_exchange_strong_explicit(
+        word, &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
 
-    if (name->process != NULL) {
+atom_t names_of(const struct node *node, const struct process *process)
+{
+    atom_t atom =
+        process->relations != NULL ? process->relations->name : ATOM_NONE;
+    struct pid pid;
+
+    /* somebody may have taken it away */
+    return atom != ATOM_NONE && names_whereis(node, atom, &pid) &&
+                   pid_equal(pid, node_pid(node, process))
+               ? atom
+               : ATOM_NONE;
+}
+
+int names_register(struct node *node, atom_t atom, struct process *process)
+{
+    if (names_of(node, process) != ATOM_NONE ||
+        !swap_word(&name_of(node, atom)->holder, 0, word_of(process))) {
         return CNODE_EXISTS;
     }
-    name->process = process;
-    process->flags |= PROCESS_NAMED;
+    relations_of(node, process)->name = atom;
     return 0;
 }
 
-void names_set_router(struct names *names, atom_t atom, struct process *router)
+int names_unregister(struct node *node, atom_t atom)
 {
-    struct name *name = find_or_add(names, atom);
+    struct name *name = name_of(node, atom);
 
-    name->router = router;
-    if (router != NULL) {
-        router->flags |= PROCESS_NAMED;
-    }
-    trim(names, name);
+    /* release: as in swap_word() */
+    return atomic_exchange_explicit(&name->holder, 0, memory_order_acq_rel) != 0
+               ? 0
+               : CNODE_NOT_FOUND;
 }
 
-struct process *names_whereis(const struct names *names, atom_t atom)
+void names_set_router(struct node *node, atom_t atom, struct process *router)
 {
-    struct name *name = find(names, atom);
-
-    return name != NULL ? name->process : NULL;
+    CHECK(relations_of(node, router)->routed == ATOM_NONE);
+    relations_of(node, router)->routed = atom;
+    /* release: as in swap_word() */
+    atomic_store_explicit(&name_of(node, atom)->router, word_of(router),
+                          memory_order_release);
 }
 
-struct process *names_receiver(const struct names *names, atom_t atom)
+bool names_whereis(const struct node *node, atom_t atom, struct pid *pid)
 {
-    struct name *name = find(names, atom);
-
-    if (name == NULL) {
-        return NULL;
-    }
-    return name->router != NULL ? name->router : name->process;
+    return read_word(node, &name_of(node, atom)->holder, pid);
 }
 
-atom_t names_of(const struct names *names, const struct process *process)
+bool names_receiver(const struct node *node, atom_t atom, struct pid *pid)
 {
-    struct name *name;
-
-    if ((process->flags & PROCESS_NAMED) != 0) {
-        MAP_EACH(name, &names->by_atom) {
-            if (name->process == process) {
-                return name->atom;
-            }
-        }
-    }
-    return ATOM_NONE;
+    return read_word(node, &name_of(node, atom)->router, pid) ||
+           names_whereis(node, atom, pid);
 }
 
-void names_process_ends(struct names *names, struct process *process)
+void names_process_ends(struct node *node, struct process *process)
 {
-    uint32_t pos = 0;
-    struct name *name;
+    struct relations *relations = process->relations;
 
-    if ((process->flags & PROCESS_NAMED) == 0) {
+    if (relations == NULL) {
         return;
     }
-    while ((name = map_next(&names->by_atom, &pos)) != NULL) {
-        bool was = name->process == process || name->router == process;
-
-        if (name->process == process) {
-            name->process = NULL;
-        }
-        if (name->router == process) {
-            name->router = NULL;
-        }
-        if (was && name->process == NULL && name->router == NULL) {
-            trim(names, name);
-            pos = 0; /* removing moves entries: walk again */
-        }
+    if (relations->name != ATOM_NONE) {
+        (void)swap_word(&name_of(node, relations->name)->holder,
+                        word_of(process), 0);
     }
-    process->flags &= (uint16_t)~PROCESS_NAMED;
+    if (relations->routed != ATOM_NONE) {
+        (void)swap_word(&name_of(node, relations->routed)->router,
+                        word_of(process), 0);
+    }
+    relations->name = relations->routed = ATOM_NONE;
+    relations_trim(node, process);
 }

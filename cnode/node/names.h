@@ -1,40 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Registered names of this node. A name may have a router: messages to the name
- * then go through that process, which holds them while the named one restarts
- * (services); monitors and whereis see the named one.
+ * Registered names of this node, which all its schedulers share: a table
+ * indexed by atom, with a word for who has the name. A name may have a router:
+ * messages to the name then go through that process, which holds them while the
+ * named one restarts (services); monitors and whereis see the named one.
+ *
+ * As on a BEAM a process has at most one name; it may be the router of one.
  */
 #ifndef CNODE_NODE_NAMES_H
 #define CNODE_NODE_NAMES_H
 
-#include "base/map.h"
-#include "runtime/process.h"
+#include <stdatomic.h>
 
+#include "base/check.h"
+#include "term/ident.h"
+
+struct node;
+struct process;
+
+/* A process of this node: slot << 32 | serial, which says its scheduler; 0:
+ * nobody. */
 struct name {
-    atom_t atom;
-    struct process *process; /* NULL: nobody now, but the router waits */
-    struct process *router;  /* NULL: the process itself */
+    _Atomic uint64_t holder, router;
 };
 
 struct names {
-    struct map by_atom;
+    struct name *by_atom;
+    uint32_t capacity;
 };
 
 void names_init(struct names *names);
 void names_fini(struct names *names);
 
-/* CNODE_EXISTS when the name is taken by a process. Sets PROCESS_NAMED. */
-MUST_USE int names_register(struct names *names, atom_t atom,
+/* For a process of this scheduler. CNODE_EXISTS when the name is taken or the
+ * process has one. */
+MUST_USE int names_register(struct node *node, atom_t atom,
                             struct process *process);
-/* Messages to `atom` go through `router` from now on; NULL ends that. */
-void names_set_router(struct names *names, atom_t atom, struct process *router);
-/* The process that has the name, or NULL. */
-struct process *names_whereis(const struct names *names, atom_t atom);
-/* Who gets a message sent to the name, or NULL. */
-struct process *names_receiver(const struct names *names, atom_t atom);
-/* A name that the process has, or ATOM_NONE. */
-atom_t names_of(const struct names *names, const struct process *process);
-/* A process ends: all its names are free, and its routers gone. */
-void names_process_ends(struct names *names, struct process *process);
+/* Whoever has it. CNODE_NOT_FOUND. */
+int names_unregister(struct node *node, atom_t atom);
+/* Messages to `atom` go through `router` from now on, until that ends. */
+void names_set_router(struct node *node, atom_t atom, struct process *router);
+
+/* --- from every scheduler. False: nobody. The process may have just ended. */
+
+/* Who has the name. */
+bool names_whereis(const struct node *node, atom_t atom, struct pid *pid);
+/* Who gets a message sent to the name. */
+bool names_receiver(const struct node *node, atom_t atom, struct pid *pid);
+
+/* The name of a process of this scheduler, or ATOM_NONE. */
+atom_t names_of(const struct node *node, const struct process *process);
+
+/* A process ends: its name is free, and no longer routed through it. */
+void names_process_ends(struct node *node, struct process *process);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metric.h"
 #include "dist/flags.h"
 #include "node/gen.h"
@@ -42,25 +43,18 @@ static uint64_t random_bits(void)
     return bits;
 }
 
-int node_init(struct node *node, const struct node_config *config,
-              const struct node_events *events, void *owner)
+/* The part that every scheduler has. */
+static int init_one(struct node *node, uint32_t index)
 {
-    int rc;
+    int rc = scheduler_init(&node->scheduler, index, &scheduler_events, node);
 
-    *node = (struct node){.config = *config, .events = events, .owner = owner};
-    if (!node_name_is_valid(config->name)) {
-        return CNODE_BAD_NAME;
-    }
-    node->name = atom_intern(config->name, strlen(config->name));
-    if (node->name == ATOM_NONE) {
-        return CNODE_BAD_NAME;
-    }
-    rc = scheduler_init(&node->scheduler, 0, &scheduler_events, node);
     if (rc != 0) {
         return rc;
     }
-    node_loop(node)->busy_poll_ns = config->busy_poll_ns;
-    names_init(&node->names);
+    node->index = index;
+    node->scheduler.table.shares = node->count;
+    node_loop(node)->busy_poll_ns = node->config.busy_poll_ns;
+    remotes_init(&node->remotes);
     peers_init(&node->peers, node);
     monitors_init(&node->monitors);
     links_init(&node->links);
@@ -75,12 +69,82 @@ int node_init(struct node *node, const struct node_config *config,
     return 0;
 }
 
+static void fini_one(struct node *node)
+{
+    block_unref(node->scratch_block);
+    buf_fini(&node->scratch);
+    buf_fini(&node->idents);
+    peers_fini(&node->peers);
+    remotes_fini(&node->remotes);
+    monitors_fini(&node->monitors);
+    links_fini(&node->links);
+    aliases_fini(&node->aliases);
+    spawn_requests_fini(&node->spawn_requests);
+    slab_fini(&node->relations_slab);
+    scheduler_fini(&node->scheduler);
+}
+
+/* All but number 0, which is the caller's. */
+static int init_others(struct node *node)
+{
+    int rc = 0;
+
+    node->all = mem_zalloc(node->count * sizeof(struct node *));
+    node->all[0] = node;
+    for (uint32_t i = 1; i < node->count && rc == 0; i++) {
+        struct node *other = mem_alloc(sizeof(*other));
+
+        *other = *node;
+        rc = init_one(other, i);
+        if (rc == 0) {
+            node->all[i] = other;
+        } else {
+            mem_free(other);
+        }
+    }
+    return rc;
+}
+
+int node_init(struct node *node, const struct node_config *config,
+              const struct node_events *events, void *owner)
+{
+    int rc;
+
+    CHECK(config->schedulers <= SCHEDULERS_MAX);
+    *node = (struct node){.config = *config, .events = events, .owner = owner};
+    node->count = config->schedulers > 0 ? config->schedulers : 1;
+    if (!node_name_is_valid(config->name)) {
+        return CNODE_BAD_NAME;
+    }
+    node->name = atom_intern(config->name, strlen(config->name));
+    if (node->name == ATOM_NONE) {
+        return CNODE_BAD_NAME;
+    }
+    rc = init_one(node, 0);
+    if (rc != 0) {
+        return rc;
+    }
+    names_init(&node->names);
+    rc = init_others(node);
+    if (rc != 0) {
+        node_fini(node);
+    }
+    return rc;
+}
+
+void node_become(struct node *node, uint32_t creation)
+{
+    for (uint32_t i = 0; i < node->count; i++) {
+        node->all[i]->creation = creation;
+    }
+}
+
 static void on_registered(void *owner, int rc, uint32_t creation)
 {
     struct node *node = owner;
 
     if (rc == 0) {
-        node->creation = creation;
+        node_become(node, creation);
         node->is_registered = true;
         node->peers.conn_config = (struct conn_config){
             .self = atom_text(node->name),
@@ -92,6 +156,10 @@ static void on_registered(void *owner, int rc, uint32_t creation)
     node->events->ready(node->owner, rc);
     if (rc != 0) {
         node_close(node);
+    } else if (!node->is_closing) {
+        for (uint32_t i = 1; i < node->count; i++) {
+            scheduler_go(&node->all[i]->scheduler);
+        }
     }
 }
 
@@ -113,16 +181,32 @@ static const struct epmd_events epmd_events = {.registered = on_registered,
                                                .renewed = on_renewed,
                                                .closed = on_epmd_closed};
 
+/* The watchdog, and threads that wait until the node is ready. */
+static int open_threads(struct node *node)
+{
+    struct watch *watches[SCHEDULERS_MAX];
+    int rc = 0;
+
+    for (uint32_t i = 0; i < node->count; i++) {
+        watches[i] = &node->all[i]->scheduler.watch;
+    }
+    for (uint32_t i = 1; i < node->count && rc == 0; i++) {
+        rc = scheduler_open_thread(&node->all[i]->scheduler);
+    }
+    return rc != 0 ? rc
+                   : watchdog_start(&node->watchdog, watches, node->count,
+                                    node->config.callback_budget_ns,
+                                    node->config.callback_limit_ns, NULL);
+}
+
 int node_open(struct node *node)
 {
     const struct node_config *config = &node->config;
     const char *name = atom_text(node->name);
     char alive[NODE_NAME_MAX + 1] = {0};
-    struct watch *watch = &node->scheduler.watch;
     int rc;
 
-    rc = watchdog_start(&node->watchdog, &watch, 1, config->callback_budget_ns,
-                        config->callback_limit_ns, NULL);
+    rc = open_threads(node);
     if (rc != 0) {
         return rc;
     }
@@ -166,6 +250,9 @@ void node_close(struct node *node)
         return;
     }
     node->is_closing = true;
+    for (uint32_t i = 1; i < node->count; i++) {
+        scheduler_join(&node->all[i]->scheduler);
+    }
     leaders_close(node);
     if (node->epmd != NULL) {
         epmd_close(node->epmd);
@@ -190,17 +277,15 @@ void node_peers_closed(struct node *node)
 void node_fini(struct node *node)
 {
     watchdog_stop(node->watchdog);
-    block_unref(node->scratch_block);
-    buf_fini(&node->scratch);
-    buf_fini(&node->idents);
-    peers_fini(&node->peers);
-    monitors_fini(&node->monitors);
-    links_fini(&node->links);
-    aliases_fini(&node->aliases);
-    spawn_requests_fini(&node->spawn_requests);
-    slab_fini(&node->relations_slab);
+    for (uint32_t i = 1; i < node->count; i++) {
+        if (node->all[i] != NULL) {
+            fini_one(node->all[i]);
+            mem_free(node->all[i]);
+        }
+    }
+    fini_one(node);
     names_fini(&node->names);
-    scheduler_fini(&node->scheduler);
+    mem_free(node->all);
 }
 
 /* --- processes */
@@ -215,7 +300,7 @@ void node_exit(struct node *node, struct process *process,
                struct cnode_term reason)
 {
     CHECK((process->flags & PROCESS_DEAD) == 0);
-    names_process_ends(&node->names, process);
+    names_process_ends(node, process);
     alias_process_ends(node, process);
     spawn_process_ends(node, process);
     link_process_ends(node, process, reason);
@@ -235,17 +320,20 @@ struct process *node_find(const struct node *node, struct pid pid)
     return scheduler_find(&node->scheduler, pid.id, pid.serial);
 }
 
-/* The layout of the BEAM's own: 18 + 32 + 32 bits. */
+/* The layout of the BEAM's own: 18 + 32 + 32 bits, the last 6 of which are the
+ * number of the scheduler. */
 struct ref node_make_ref(struct node *node)
 {
     uint64_t n = node->next_ref++;
 
-    return (struct ref){.node = node->name,
-                        .creation = node->creation,
-                        .len = 3,
-                        .words = {(uint32_t)n & ((1u << REF_LOW_BITS) - 1),
-                                  (uint32_t)(n >> REF_LOW_BITS),
-                                  (uint32_t)(n >> (REF_LOW_BITS + 32))}};
+    return (struct ref){
+        .node = node->name,
+        .creation = node->creation,
+        .len = 3,
+        .words = {(uint32_t)n & ((1u << REF_LOW_BITS) - 1),
+                  (uint32_t)(n >> REF_LOW_BITS),
+                  (uint32_t)(n >> (REF_LOW_BITS + 32)) << PID_SCHEDULER_BITS |
+                      node->index}};
 }
 
 /* --- one outgoing message */
@@ -289,15 +377,20 @@ static bool on_system(void *owner, struct scheduler *scheduler,
     return system_message(owner, process, signal);
 }
 
-/* A full mailbox is told to callers; the rest is a dead letter, unless somebody
- * knows where the process went. */
 static void on_undelivered(void *owner, struct scheduler *scheduler,
                            const struct signal *signal, int reason)
 {
-    struct node *node = owner;
+    (void)scheduler;
+    node_undelivered(owner, signal, reason);
+}
+
+/* A full mailbox is told to callers; the rest is a dead letter, unless somebody
+ * knows where the process went. */
+void node_undelivered(struct node *node, const struct signal *signal,
+                      int reason)
+{
     struct gen_message message;
 
-    (void)scheduler;
     if (signal->kind != SIGNAL_MESSAGE) {
         return;
     }

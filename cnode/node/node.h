@@ -2,17 +2,24 @@
  *
  * This program as a node: its name and creation, its schedulers, names, peers,
  * and the life of its processes. The layers above register for events.
+ *
+ * A struct node is the node as ONE of its schedulers sees it: there is one for
+ * each, and a function with a node runs on the thread of that one. Number 0's
+ * has the peers and all connections. None ever touches what belongs to another:
+ * they meet at the door (node/door.h), and read names (node/names.h).
  */
 #ifndef CNODE_NODE_NODE_H
 #define CNODE_NODE_NODE_H
 
 #include "node/alias.h"
+#include "node/door.h"
 #include "node/leader.h"
 #include "node/link.h"
 #include "node/monitor.h"
 #include "node/names.h"
 #include "node/peers.h"
 #include "node/relations.h"
+#include "node/remote.h"
 #include "node/route.h"
 #include "node/spawn.h"
 #include "node/spawn_request.h"
@@ -40,6 +47,7 @@ struct node_config {
     uint64_t busy_poll_ns;
     uint64_t callback_budget_ns, callback_limit_ns; /* 0: off */
     enum link_profile link_profile;
+    uint32_t schedulers; /* 1..SCHEDULERS_MAX; 0: one */
 };
 
 struct node_events {
@@ -58,25 +66,28 @@ struct node_events {
  * (a restarted worker's old pid). Set by the pool layer. */
 typedef bool (*node_forward_fn)(void *owner, const struct signal *signal);
 
+enum { SCHEDULERS_MAX = 1 << PID_SCHEDULER_BITS };
+
 struct node {
+    uint32_t index;    /* of this scheduler */
+    uint32_t count;    /* of schedulers */
+    struct node **all; /* as each of them sees the node; of number 0 */
+
     struct node_config config;
     atom_t name;
     uint32_t creation; /* 0 until registered */
     const struct node_events *events;
     void *owner;
 
-    struct scheduler scheduler; /* number 0; cluster services live here */
-    struct watchdog *watchdog;
-    struct names names;
-    struct peers peers;
+    struct scheduler scheduler; /* cluster services live on number 0 */
+    struct names names;         /* the table is that of number 0 */
+    struct remotes remotes;
     struct monitors monitors;
     struct links links;
     struct aliases aliases;
     struct slab relations_slab;
     struct list spawn_handlers; /* struct spawn_handler.in_node */
     struct spawn_requests spawn_requests;
-    struct leaders leaders;
-    struct epmd_client *epmd;
     uint64_t next_ref;
     struct buf scratch;          /* one message being written: node_scratch() */
     struct block *scratch_block; /* its bytes, when they were many */
@@ -84,6 +95,12 @@ struct node {
 
     node_forward_fn forward;
     void *forward_owner;
+
+    /* number 0 only */
+    struct peers peers;
+    struct leaders leaders;
+    struct epmd_client *epmd;
+    struct watchdog *watchdog;
     bool is_registered;                     /* `ready` has run */
     bool is_leaving, is_closing, is_closed; /* `closed` has run */
 };
@@ -92,9 +109,13 @@ struct node {
 
 MUST_USE int node_init(struct node *node, const struct node_config *config,
                        const struct node_events *events, void *owner);
+/* What epmd says, to all schedulers: before events->ready. */
+void node_become(struct node *node, uint32_t creation);
 /* Listens and registers; events->ready follows. */
 MUST_USE int node_open(struct node *node);
-/* Runs the loop until events->closed has run. */
+/* Runs the loop until events->closed has run. The other schedulers' threads run
+ * from the end of events->ready until node_close(): before and after that their
+ * nodes are the caller's. */
 void node_run(struct node *node);
 /* Announces the end: epmd forgets the name, nobody new is let in, and what ends
  * from now on is told to peers by the closed connection alone (noconnection).
@@ -105,6 +126,12 @@ void node_close(struct node *node);
 void node_fini(struct node *node);
 
 uint16_t node_port(const struct node *node);
+
+/* A limit of the node divided among its schedulers. */
+static inline uint64_t node_share(const struct node *node, uint64_t limit)
+{
+    return (limit + node->count - 1) / node->count;
+}
 
 /* For node/peers: the last connection is gone. */
 void node_peers_closed(struct node *node);
@@ -130,11 +157,48 @@ static inline struct pid node_pid(const struct node *node,
                         .creation = node->creation};
 }
 
-/* The live local process with that pid, or NULL (also for a stale creation). */
+/* The live process of this scheduler with that pid, or NULL (also for a stale
+ * creation). */
 struct process *node_find(const struct node *node, struct pid pid);
+
+/* The node as the scheduler of a pid of this node sees it. For a number that no
+ * scheduler has: this one, which does not find the process. */
+static inline struct node *node_of_pid(struct node *node, struct pid pid)
+{
+    uint32_t index = pid.serial & PID_SCHEDULER_MASK;
+
+    return index < node->count ? node->all[index] : node;
+}
+
+/* The pid is of this scheduler, alive or not. */
+static inline bool node_owns(const struct node *node, struct pid pid)
+{
+    uint32_t index = pid.serial & PID_SCHEDULER_MASK;
+
+    return pid.node == node->name &&
+           (index == node->index || index >= node->count);
+}
+
+/* A pid of a scheduler that no process has: for signals to the scheduler. */
+static inline struct pid node_any_pid(const struct node *node, uint32_t index)
+{
+    return (struct pid){
+        .node = node->name, .serial = index, .creation = node->creation};
+}
 
 /* A reference nobody else has: 3 words, the first below 2^18. */
 struct ref node_make_ref(struct node *node);
+/* The node as the scheduler that made a reference of this node sees it. */
+static inline struct node *node_of_ref(struct node *node, const struct ref *ref)
+{
+    uint32_t index = ref->words[2] & PID_SCHEDULER_MASK;
+
+    return index < node->count ? node->all[index] : node;
+}
+
+/* For node/door: a message that reached nobody (scheduler_events). */
+void node_undelivered(struct node *node, const struct signal *signal,
+                      int reason);
 
 /* The buffer for one outgoing message, emptied. Use and send before anything
  * else is called. */

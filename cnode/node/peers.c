@@ -75,7 +75,7 @@ void peers_fini(struct peers *peers)
 
     CHECK(list_is_empty(&peers->attempts));
     MAP_EACH(peer, &peers->by_name) {
-        (void)backlog_clear(&peer->backlog);
+        backlog_clear(&peer->backlog);
         mem_free(peer);
     }
     map_fini(&peers->by_name);
@@ -91,15 +91,12 @@ static struct peer *find_or_add(struct peers *peers, atom_t name)
     struct peer *peer = peers_find(peers, name);
 
     if (peer == NULL) {
-        peer = mem_zalloc(sizeof(*peer));
+        peer = mem_zalloc(sizeof(*peer) +
+                          peers->node->count * sizeof(peer->news[0]));
         peer->peers = peers;
         peer->name = name;
         timer_init(&peer->timer, on_timer);
         backlog_init(&peer->backlog);
-        list_init(&peer->watchers);
-        list_init(&peer->watched);
-        list_init(&peer->links);
-        list_init(&peer->spawns);
         leader_init(&peer->leader);
         map_add(&peers->by_name, hash_u64(name), peer);
     }
@@ -112,12 +109,20 @@ static void forget(struct peer *peer)
     atom_t name = peer->name;
 
     if (peer->state != PEER_IDLE || peer->keep || peer->lookup != NULL ||
-        timer_is_active(&peer->timer)) {
+        timer_is_active(&peer->timer) || remotes_has_any_news(peer)) {
         return;
     }
     map_remove(&peer->peers->by_name, hash_u64(name), &name);
-    (void)backlog_clear(&peer->backlog);
+    backlog_clear(&peer->backlog);
     mem_free(peer);
+}
+
+void peers_news_confirmed(struct peers *peers, atom_t name, uint32_t scheduler)
+{
+    struct peer *peer = peers_find(peers, name);
+
+    peer->news[scheduler]--; /* it is kept until then */
+    forget(peer);
 }
 
 /* --- dialling */
@@ -160,6 +165,7 @@ struct peer *peers_connect(struct peers *peers, atom_t name)
 {
     struct peer *peer = peers_find(peers, name);
 
+    CHECK(peers->node->index == 0);
     if (peer != NULL && peer->state != PEER_IDLE) {
         return peer;
     }
@@ -254,10 +260,7 @@ void peer_dial_failed(struct peer *peer, int reason)
     peer->dial = NULL;
     peer->yields = 0;
     peer->failures++;
-    (void)backlog_clear(&peer->backlog);
-    spawn_peer_down(node, peer);
-    monitor_peer_down(node, peer);
-    link_peer_down(node, peer);
+    backlog_fail(&peer->backlog, node, name);
     if (peers->is_closing) {
         forget(peer);
         return;
@@ -399,6 +402,7 @@ struct peer *peers_attach(struct peers *peers, const char *name,
     peers->up_count++;
     LOG_INFO("nodeup", F_STR("peer", name),
              F_STR("type", peer->is_hidden ? "hidden" : "visible"));
+    remotes_nodeup(node, peer);
     backlog_send(&peer->backlog, node, atom);
     node->events->nodeup(node->owner, peer);
 
@@ -424,9 +428,7 @@ void peers_detach(struct peer *peer, int reason)
     if (peer->keep && !peers->is_closing) {
         loop_timer_start(node_loop(node), &peer->timer, REDIAL_FIRST_MS);
     }
-    spawn_peer_down(node, peer);
-    monitor_peer_down(node, peer);
-    link_peer_down(node, peer);
+    remotes_nodedown(node, peer);
     leader_clear(&peer->leader);
     link.close(link.owner, reason);
     node->events->nodedown(node->owner, peer);

@@ -67,11 +67,8 @@ struct peer {
     uint64_t connection;        /* PEER_UP: its number, never used again */
     int broken;                 /* PEER_UP: why it ends soon, or 0 */
     struct backlog backlog;     /* sent while it is being connected */
-    struct list watchers; /* struct monitor.in_watcher: who there watches us */
-    struct list watched;  /* struct monitor.in_target: whom we watch there */
-    struct list links;    /* struct link.in_peer */
-    struct list spawns;   /* struct spawn_entry.in_peer */
-    struct leader leader; /* PEER_UP */
+    struct leader leader;       /* PEER_UP */
+    uint32_t news[]; /* of losses, on their way to each scheduler: remote.h */
 };
 
 struct peers {
@@ -129,6 +126,11 @@ struct channel *peer_channel(struct peer *peer);
 /* A signal could not be queued: better no connection than one that lost an exit
  * or a DOWN. It ends at the start of the next turn, with everything told. */
 void peer_break(struct peer *peer, int reason);
+
+/* --- for node/remote.c */
+
+/* That scheduler knows of one more loss of the peer. */
+void peers_news_confirmed(struct peers *peers, atom_t name, uint32_t scheduler);
 
 /* --- for node/attempt.c */
 

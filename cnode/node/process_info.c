@@ -101,7 +101,7 @@ void process_put_dictionary(const struct process *process,
 
 static void put_registered_name(const struct view *v, struct buf *buf)
 {
-    atom_t name = names_of(&v->node->names, v->process);
+    atom_t name = names_of(v->node, v->process);
 
     if (name != ATOM_NONE) {
         term_put_atom(buf, name);
@@ -460,7 +460,7 @@ void process_info_put_all(struct node *node, const struct process *process,
                           struct buf *buf)
 {
     struct view v = view_of(node, process);
-    bool has_name = names_of(&node->names, process) != ATOM_NONE;
+    bool has_name = names_of(node, process) != ATOM_NONE;
     struct list_writer list;
 
     list_begin(&list, buf);
@@ -499,7 +499,7 @@ int process_info_put(struct node *node, const struct process *process,
         return put_list(&v, &list, buf);
     }
     if (cnode_is_atom(what, "registered_name") &&
-        names_of(&node->names, process) == ATOM_NONE) {
+        names_of(node, process) == ATOM_NONE) {
         term_put_nil(buf); /* alone it has no tuple around it */
         return 0;
     }

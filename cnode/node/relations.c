@@ -18,6 +18,7 @@ struct relations *relations_of(struct node *node, struct process *process)
         list_init(&relations->spawns);
         list_init(&relations->aliases);
         relations->alias_count = 0;
+        relations->name = relations->routed = ATOM_NONE;
         relations->group_leader = PID_NONE;
         relations->link_count = 0;
         process->relations = relations;
@@ -33,7 +34,8 @@ void relations_trim(struct node *node, struct process *process)
         list_is_empty(&relations->watching) &&
         list_is_empty(&relations->links) && list_is_empty(&relations->spawns) &&
         list_is_empty(&relations->aliases) &&
-        pid_is_none(relations->group_leader)) {
+        pid_is_none(relations->group_leader) && relations->name == ATOM_NONE &&
+        relations->routed == ATOM_NONE) {
         slab_free(&node->relations_slab, relations);
         process->relations = NULL;
     }

@@ -8,10 +8,12 @@
 
 #include "base/list.h"
 #include "runtime/process.h"
+#include "term/ident.h"
 
 struct node;
 
 struct relations {
+    atom_t name, routed;  /* node/names.h; ATOM_NONE */
     struct list watchers; /* struct monitor.in_target: who watches us */
     struct list watching; /* struct monitor.in_watcher: whom we watch */
     struct list links;    /* struct link.in_local */

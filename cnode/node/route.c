@@ -25,13 +25,10 @@ static int send_local(struct node *node, struct pid from,
                             .term = term_at(message.bytes, message.size)};
 
     if (dest->kind == DEST_NAME) {
-        struct process *process = names_receiver(&node->names, dest->name);
-
-        if (process == NULL) {
+        if (!names_receiver(node, dest->name, &signal.to)) {
             METRIC_INC(dead_letters);
             return 0;
         }
-        signal.to = node_pid(node, process);
     } else if (dest->kind == DEST_ALIAS) {
         signal.kind = SIGNAL_ALIAS;
         (void)term_get_ref(dest->alias, &signal.ref);
@@ -40,7 +37,7 @@ static int send_local(struct node *node, struct pid from,
         METRIC_INC(dead_letters);
         return 0;
     }
-    return scheduler_deliver(&node->scheduler, &signal);
+    return door_deliver(node, &signal);
 }
 
 static int send_remote(struct peer *peer, struct pid from,
@@ -75,6 +72,10 @@ int route_send(struct node *node, struct pid from, const struct dest *dest,
 
     if (dest->node == node->name) {
         return send_local(node, from, dest, message);
+    }
+    if (node->index != 0) {
+        return parcel_cross(node, parcel_of_message(from, dest, message),
+                            dest->node);
     }
     peer = peers_connect(&node->peers, dest->node);
     if (peer == NULL) {
@@ -188,6 +189,21 @@ static bool dials(enum signal_kind kind)
            kind == SIGNAL_EXIT2 || kind == SIGNAL_SPAWN_REQUEST;
 }
 
+/* By way of scheduler 0. No memory for a long reason: as in signal_local(). */
+static int signal_across(struct node *node, const struct signal *signal,
+                         atom_t where)
+{
+    struct signal shorter = *signal;
+    int rc = parcel_cross(node, parcel_of_signal(signal), where);
+
+    if (rc == CNODE_NOMEM && signal->kind != SIGNAL_SPAWN_REQUEST &&
+        !term_is_none(signal->term)) {
+        shorter.term = atom_term(A_system_limit);
+        rc = parcel_cross(node, parcel_of_signal(&shorter), where);
+    }
+    return rc;
+}
+
 /* What the peer must not be sent: a BEAM drops the connection for the exit of a
  * link to its earlier incarnation; who lacks the flags knows no monitors, and
  * the loss of the connection is all that it will ever tell. */
@@ -256,13 +272,13 @@ static int send_spawn_request(struct node *node, struct peer *peer,
 /* No memory for a long reason must not be the end of an exit or a DOWN. */
 static int signal_local(struct node *node, const struct signal *signal)
 {
-    int rc = scheduler_deliver(&node->scheduler, signal);
+    int rc = door_deliver(node, signal);
 
     if (rc == CNODE_NOMEM && !term_is_none(signal->term)) {
         struct signal shorter = *signal;
 
         shorter.term = atom_term(A_system_limit);
-        rc = scheduler_deliver(&node->scheduler, &shorter);
+        rc = door_deliver(node, &shorter);
     }
     return rc;
 }
@@ -278,6 +294,9 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
 
     if (where == node->name) {
         return signal_local(node, signal);
+    }
+    if (node->index != 0) {
+        return signal_across(node, signal, where);
     }
     peer = dials(signal->kind) ? peers_connect(&node->peers, where)
                                : peers_find(&node->peers, where);
@@ -316,15 +335,13 @@ static bool read_ends(const struct node *node, const struct peer *peer,
         signal->from.node != peer->name) {
         return false;
     }
-    if (control->kind == CONTROL_DEMONITOR) {
-        return true; /* the reference says which */
-    }
     if (term_type(control->to) == CNODE_TYPE_ATOM) {
         signal->name = term_atom(control->to);
         return true;
     }
-    return term_get_pid(control->to, &signal->to) &&
-           signal->to.node == node->name;
+    return (term_get_pid(control->to, &signal->to) &&
+            signal->to.node == node->name) ||
+           control->kind == CONTROL_DEMONITOR; /* the reference says which */
 }
 
 /* An alias of ours. */
@@ -342,7 +359,6 @@ static bool to_alias(const struct node *node, const struct control *control,
 static void receive_message(struct node *node, const struct control *control)
 {
     struct signal signal = {.kind = SIGNAL_MESSAGE, .term = control->payload};
-    struct process *process;
 
     if (!term_is_none(control->from)) {
         (void)term_get_pid(control->from, &signal.from);
@@ -352,22 +368,20 @@ static void receive_message(struct node *node, const struct control *control)
         if (term_get_pid(control->to, &signal.to) &&
             signal.to.node == node->name &&
             signal.to.creation == node->creation) {
-            scheduler_dispatch(&node->scheduler, &signal);
+            door_dispatch(node, &signal);
             return;
         }
         break;
     case CONTROL_REG_SEND:
-        process = names_receiver(&node->names, term_atom(control->to));
-        if (process != NULL) {
-            signal.to = node_pid(node, process);
-            scheduler_dispatch(&node->scheduler, &signal);
+        if (names_receiver(node, term_atom(control->to), &signal.to)) {
+            door_dispatch(node, &signal);
             return;
         }
         break;
     default:
         if (to_alias(node, control, &signal)) {
             signal.kind = SIGNAL_ALIAS;
-            scheduler_dispatch(&node->scheduler, &signal);
+            door_dispatch(node, &signal);
             return;
         }
         break;
@@ -386,12 +400,23 @@ static void refuse_monitor(struct peer *peer, const struct control *control)
     (void)end_signal(peer, channel, PID_NONE, reason_payload(follows, noproc));
 }
 
+/* Which scheduler has the monitor. A name may have been of another one when the
+ * monitor was made: the signal then goes from one to the next. */
+static void find_monitored(const struct node *node, struct signal *signal)
+{
+    if (signal->to.node != node->name) {
+        signal->id = node->count - 1;
+        if (!names_whereis(node, signal->name, &signal->to)) {
+            signal->to = node_any_pid(node, 0);
+        }
+    }
+}
+
 static void receive_signal(struct node *node, struct peer *peer,
                            enum signal_kind kind, const struct control *control)
 {
     struct signal signal = {
         .kind = kind, .id = control->id, .term = control->reason};
-    struct process *named;
 
     if (!read_ends(node, peer, control, &signal) ||
         (!term_is_none(control->ref) &&
@@ -408,10 +433,14 @@ static void receive_signal(struct node *node, struct peer *peer,
             refuse_monitor(peer, control); /* a name we do not even know */
             return;
         }
-        named = names_whereis(&node->names, signal.name);
-        signal.to = named != NULL ? node_pid(node, named) : PID_NONE;
+        if (!names_whereis(node, signal.name, &signal.to)) {
+            signal.to = node_any_pid(node, 0);
+        }
     }
-    scheduler_dispatch(&node->scheduler, &signal);
+    if (kind == SIGNAL_DEMONITOR) {
+        find_monitored(node, &signal);
+    }
+    door_dispatch(node, &signal);
 }
 
 /* exit/2 to a pid, or since OTP 28 to a name or an alias. */
@@ -419,7 +448,6 @@ static void receive_exit2(struct node *node, struct peer *peer,
                           const struct control *control)
 {
     struct signal signal = {.kind = SIGNAL_EXIT2, .term = control->reason};
-    struct process *named;
 
     if (term_is_none(control->ref) &&
         term_type(control->to) == CNODE_TYPE_PID) {
@@ -438,14 +466,12 @@ static void receive_exit2(struct node *node, struct peer *peer,
             return;
         }
     } else {
-        named = names_whereis(&node->names, term_atom(control->to));
-        if (named == NULL) {
+        if (!names_whereis(node, term_atom(control->to), &signal.to)) {
             METRIC_INC(dead_letters);
             return;
         }
-        signal.to = node_pid(node, named);
     }
-    scheduler_dispatch(&node->scheduler, &signal);
+    door_dispatch(node, &signal);
 }
 
 /* The watcher is ours: `to`; the watched is the peer's, a pid or a name. */
@@ -462,7 +488,7 @@ static void receive_down(struct node *node, struct peer *peer,
         METRIC_INC(signals_dropped);
         return;
     }
-    scheduler_dispatch(&node->scheduler, &signal);
+    door_dispatch(node, &signal);
 }
 
 /* The leader may be of any node. */
@@ -477,7 +503,7 @@ static void receive_group_leader(struct node *node,
         METRIC_INC(signals_dropped);
         return;
     }
-    scheduler_dispatch(&node->scheduler, &signal);
+    door_dispatch(node, &signal);
 }
 
 /* The one who asked is ours: `to`. */
@@ -498,7 +524,7 @@ static void receive_spawn_reply(struct node *node, struct peer *peer,
         signal.name = term_atom(control->result);
         signal.name = signal.name != ATOM_NONE ? signal.name : A_error;
     }
-    scheduler_dispatch(&node->scheduler, &signal);
+    door_dispatch(node, &signal);
 }
 
 static void refuse_spawn(struct peer *peer, const struct control *control)
@@ -652,14 +678,14 @@ static void through_alias(struct node *node, const struct signal *signal)
  * queue: the peer has forgotten it. */
 static bool is_outdated(const struct node *node, const struct signal *signal)
 {
-    const struct peer *peer;
+    const struct remote *remote;
 
     if (signal->from.node == node->name ||
         (signal->kind != SIGNAL_LINK && signal->kind != SIGNAL_MONITOR)) {
         return false;
     }
-    peer = peers_find(&node->peers, signal->from.node);
-    return !peer_is_up(peer) || peer->connection != signal->id;
+    remote = remote_find(node, signal->from.node);
+    return !remote_is_up(remote) || remote->connection != signal->id;
 }
 
 void route_local(struct node *node, const struct signal *signal)
@@ -681,10 +707,6 @@ void route_local(struct node *node, const struct signal *signal)
         link_on_unlink_ack(node, process, signal);
         return;
     case SIGNAL_MONITOR:
-        if (process == NULL && signal->name != ATOM_NONE &&
-            signal->from.node == node->name) {
-            process = names_whereis(&node->names, signal->name);
-        }
         monitor_on_monitor(node, process, signal);
         return;
     case SIGNAL_DEMONITOR:
@@ -719,6 +741,7 @@ void route_local(struct node *node, const struct signal *signal)
         through_alias(node, signal);
         return;
     case SIGNAL_MESSAGE:
-        break; /* the scheduler delivers those itself */
+    case SIGNAL_TASK:
+        break; /* the scheduler does those itself */
     }
 }

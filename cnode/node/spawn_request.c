@@ -24,7 +24,7 @@ struct spawn_entry {
     enum spawn_replies replies;
     struct block *tag;      /* instead of spawn_reply */
     struct list in_process; /* relations.spawns */
-    struct list in_peer;    /* peer.spawns; by itself: here, or lost */
+    struct list in_remote;  /* remote.spawns; by itself: here, or lost */
 };
 
 static bool equal(const void *item, const void *key)
@@ -70,7 +70,7 @@ static struct spawn_entry *add(struct node *node, struct process *process,
         entry->tag = block_copy(options->tag.at, cnode_term_size(options->tag));
     }
     list_push_back(&relations_of(node, process)->spawns, &entry->in_process);
-    list_init(&entry->in_peer);
+    list_init(&entry->in_remote);
     map_add(&node->spawn_requests.by_ref, hash(&entry->ref), entry);
     return entry;
 }
@@ -79,7 +79,10 @@ static void discard(struct node *node, struct spawn_entry *entry)
 {
     map_remove(&node->spawn_requests.by_ref, hash(&entry->ref), &entry->ref);
     list_remove(&entry->in_process);
-    list_remove(&entry->in_peer);
+    list_remove(&entry->in_remote);
+    if (entry->where != node->name) {
+        remote_trim(node, entry->where);
+    }
     block_unref(entry->tag);
     slab_free(&node->spawn_requests.slab, entry);
 }
@@ -117,10 +120,9 @@ static void ask(struct node *node, struct spawn_entry *entry,
 {
     struct signal signal = {.kind = SIGNAL_SPAWN_REQUEST,
                             .from = entry->process,
-                            .to = entry->process, /* should it be here */
+                            .to = node_any_pid(node, 0), /* if it is here */
                             .ref = entry->ref,
                             .term = request};
-    struct peer *peer;
     int rc = route_signal(node, &signal, entry->where);
 
     if (rc != 0) {
@@ -128,8 +130,8 @@ static void ask(struct node *node, struct spawn_entry *entry,
                            rc == CNODE_NOCONN ? A_noconnection
                                               : A_system_limit);
     } else if (entry->where != node->name) {
-        peer = peers_find(&node->peers, entry->where);
-        list_push_back(&peer->spawns, &entry->in_peer);
+        list_push_back(&remote_find_or_add(node, entry->where)->spawns,
+                       &entry->in_remote);
     }
 }
 
@@ -157,7 +159,8 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
     if (!spawn_options_read(what->opts, &options)) {
         return CNODE_EINVALID;
     }
-    if (node->spawn_requests.by_ref.count >= limits.spawn_requests) {
+    if (node->spawn_requests.by_ref.count >=
+        node_share(node, limits.spawn_requests)) {
         METRIC_INC(spawns_refused);
         return CNODE_LIMIT;
     }
@@ -266,13 +269,13 @@ void spawn_on_reply(struct node *node, struct process *process,
         METRIC_INC(signals_dropped); /* not theirs to answer */
         return;
     }
-    is_lost = entry->where != node->name && list_is_empty(&entry->in_peer);
+    is_lost = entry->where != node->name && list_is_empty(&entry->in_remote);
     if (!pid_is_none(signal->from)) {
         if ((signal->id & SPAWN_FLAG_LINK) != 0) {
             link_spawned(node, process, signal->from, is_lost);
         }
         if ((signal->id & SPAWN_FLAG_MONITOR) != 0 &&
-            entry->where != node->name) {
+            !node_owns(node, signal->from)) {
             monitor_spawned(node, process, &signal->ref, signal->from, is_lost);
         }
     }
@@ -298,13 +301,13 @@ void spawn_process_ends(struct node *node, struct process *process)
     }
 }
 
-void spawn_peer_down(struct node *node, struct peer *peer)
+void spawn_node_down(struct node *node, struct remote *remote)
 {
     struct list *it;
 
-    while ((it = list_pop(&peer->spawns)) != NULL) {
+    while ((it = list_pop(&remote->spawns)) != NULL) {
         const struct spawn_entry *entry =
-            CONTAINER_OF(it, struct spawn_entry, in_peer);
+            CONTAINER_OF(it, struct spawn_entry, in_remote);
         struct signal request = {.from = entry->process, .ref = entry->ref};
 
         spawn_request_fail(node, &request, A_noconnection);

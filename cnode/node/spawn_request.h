@@ -12,7 +12,7 @@
 #include "term/view.h"
 
 struct node;
-struct peer;
+struct remote;
 struct process;
 struct signal;
 
@@ -63,6 +63,6 @@ void spawn_on_reply(struct node *node, struct process *process,
 void spawn_request_fail(struct node *node, const struct signal *request,
                         atom_t error);
 void spawn_process_ends(struct node *node, struct process *process);
-void spawn_peer_down(struct node *node, struct peer *peer);
+void spawn_node_down(struct node *node, struct remote *remote);
 
 #endif

@@ -77,7 +77,7 @@ static void put_header(const struct node *node, const struct process *process,
                        struct buf *buf)
 {
     static const char title[] = "Status for generic server ";
-    atom_t name = names_of(&node->names, process);
+    atom_t name = names_of(node, process);
     struct buf text;
 
     buf_init(&text, 0);

@@ -138,10 +138,10 @@ static int open_segment(struct segment *segment)
 static int open_self(struct pool *pool)
 {
     atom_t name = pool->config->name;
-    struct names *names = &pool->node->names;
+    struct pid taken;
     int rc;
 
-    if (names_receiver(names, name) != NULL) {
+    if (names_receiver(pool->node, name, &taken)) {
         return CNODE_EXISTS;
     }
     rc = node_spawn(pool->node, &pool->process, &pool_class);
@@ -153,7 +153,7 @@ static int open_self(struct pool *pool)
     intensity_clear(&pool->children);
     return pool->config->is_service
                ? service_open_gate(pool)
-               : names_register(names, name, &pool->process);
+               : names_register(pool->node, name, &pool->process);
 }
 
 int pool_open(struct pool *pool)

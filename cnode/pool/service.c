@@ -69,7 +69,7 @@ int service_open_gate(struct pool *pool)
         return rc;
     }
     pool->gate.flags |= PROCESS_TRAP_EXIT;
-    names_set_router(&pool->node->names, pool->config->name, &pool->gate);
+    names_set_router(pool->node, pool->config->name, &pool->gate);
     return 0;
 }
 

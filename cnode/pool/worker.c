@@ -145,8 +145,7 @@ static int undo_open(struct cnode_worker *w, struct run *run, int rc)
 static void register_service(struct cnode_worker *w)
 {
     struct pool *pool = worker_pool(w);
-    int rc =
-        names_register(&pool->node->names, pool->config->name, &w->process);
+    int rc = names_register(pool->node, pool->config->name, &w->process);
 
     if (rc != 0) { /* it works all the same: messages come through the gate */
         LOG_ERROR("service_name_taken",

@@ -63,7 +63,6 @@ enum process_flags {
     PROCESS_TRAP_EXIT = 2,  /* exit signals become messages */
     PROCESS_HELD = 4,       /* messages wait: starting or suspended */
     PROCESS_DEAD = 8,       /* ended; its slot is gone */
-    PROCESS_NAMED = 16,     /* has an entry in node/names */
     PROCESS_SUSPENDED = 32, /* sys:suspend(): all but system messages wait */
 };
 

@@ -16,7 +16,7 @@ enum { GENERATION_MAX = (1 << (32 - PID_SCHEDULER_BITS)) - 1, FIRST_CAP = 64 };
 
 void process_table_init(struct process_table *table, uint32_t scheduler)
 {
-    *table = (struct process_table){.used = 1, .scheduler = scheduler};
+    *table = (struct process_table){.scheduler = scheduler, .shares = 1};
 }
 
 void process_table_fini(struct process_table *table)
@@ -35,7 +35,9 @@ static int take_new_slot(struct process_table *table, uint32_t *slot)
             return CNODE_NOMEM;
         }
         table->slots = slots;
-        table->slots[0] = 1; /* slot 0 is free for ever */
+        if (table->used == 0) {
+            table->slots[table->used++] = 1; /* slot 0 is free for ever */
+        }
         table->cap = cap;
     }
     *slot = table->used++;
@@ -48,7 +50,8 @@ int process_table_add(struct process_table *table, struct process *process)
     uint32_t slot = table->free;
     int rc;
 
-    if (table->count >= limits.processes) {
+    if (table->count >=
+        (limits.processes + table->shares - 1) / table->shares) {
         METRIC_INC(processes_refused);
         return CNODE_LIMIT;
     }

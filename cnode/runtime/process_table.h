@@ -10,11 +10,12 @@
 
 struct process_table {
     uint64_t *slots;
-    uint32_t used; /* slots ever used; slot 0 never is */
+    uint32_t used; /* slots ever used; slot 0 never is; 0: no memory yet */
     uint32_t cap;
     uint32_t free; /* head of the free list; 0: none */
     uint32_t count;
     uint32_t scheduler;
+    uint32_t shares; /* of limits.processes; this table has one */
 };
 
 void process_table_init(struct process_table *table, uint32_t scheduler);

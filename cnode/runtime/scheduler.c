@@ -6,8 +6,13 @@
  */
 #include "runtime/scheduler.h"
 
+#include <signal.h>
+#include <stdio.h>
+
 #include <cnode/error.h>
 
+#include "base/limits.h"
+#include "base/mem.h"
 #include "base/metric.h"
 
 static bool turn(void *owner)
@@ -25,14 +30,15 @@ int scheduler_init(struct scheduler *scheduler, uint32_t index,
     }
     scheduler->index = index;
     scheduler->run_queue = (struct run_queue){0};
-    scheduler->outbox = (struct mailbox){0};
+    scheduler->outbox = scheduler->inbox = (struct mailbox){0};
+    scheduler->has_thread = false;
     scheduler->dispatching = false;
     scheduler->watch = (struct watch){0};
     scheduler->events = events;
     scheduler->owner = owner;
     scheduler->messages = 0;
     atomic_init(&scheduler->door, NULL);
-    atomic_init(&scheduler->door_count, 0);
+    atomic_init(&scheduler->door_bytes, 0);
     process_table_init(&scheduler->table, index);
     return 0;
 }
@@ -41,7 +47,9 @@ static void door_open(struct scheduler *scheduler);
 
 void scheduler_fini(struct scheduler *scheduler)
 {
+    CHECK(!scheduler->has_thread);
     door_open(scheduler);
+    mailbox_clear(&scheduler->inbox);
     mailbox_clear(&scheduler->outbox);
     process_table_fini(&scheduler->table);
     loop_fini(&scheduler->loop);
@@ -198,7 +206,7 @@ int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal)
     return 0;
 }
 
-/* What callbacks and other schedulers sent. */
+/* What callbacks sent. */
 static unsigned run_outbox(struct scheduler *scheduler, unsigned budget)
 {
     unsigned done = 0;
@@ -233,16 +241,25 @@ void scheduler_dispatch(struct scheduler *scheduler,
 
 /* --- the door: a stack of signals, newest first, taken whole by the owner */
 
-int scheduler_post(struct scheduler *scheduler, struct signal *signal)
+/* What a heap signal counts at the door. */
+static uint64_t door_cost(const struct signal *signal)
+{
+    return sizeof(*signal) + (size_t)(signal->term.end - signal->term.at);
+}
+
+bool scheduler_is_full(const struct scheduler *scheduler)
+{
+    /* relaxed: an approximate bound is enough. */
+    return atomic_load_explicit(&scheduler->door_bytes, memory_order_relaxed) >=
+           limits.door_bytes;
+}
+
+void scheduler_post(struct scheduler *scheduler, struct signal *signal)
 {
     struct signal *head;
 
-    /* relaxed: an approximate bound is enough. */
-    if (atomic_load_explicit(&scheduler->door_count, memory_order_relaxed) >=
-        SCHEDULER_DOOR_LIMIT) {
-        return CNODE_OVERLOADED;
-    }
-    atomic_fetch_add_explicit(&scheduler->door_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scheduler->door_bytes, door_cost(signal),
+                              memory_order_relaxed);
     head = atomic_load_explicit(&scheduler->door, memory_order_relaxed);
     do {
         signal->next = head;
@@ -250,18 +267,15 @@ int scheduler_post(struct scheduler *scheduler, struct signal *signal)
     } while (!atomic_compare_exchange_weak_explicit(
         &scheduler->door, &head, signal, memory_order_release,
         memory_order_relaxed));
-    if (head == NULL) {
-        loop_wake(
-            &scheduler->loop); /* the first one wakes; others ride along */
+    if (head == NULL) { /* the first one wakes; others ride along */
+        loop_wake(&scheduler->loop);
     }
-    return 0;
 }
 
-/* Moves what waits at the door behind the outbox, oldest first. */
+/* Moves what waits at the door behind the inbox, oldest first. */
 static void door_open(struct scheduler *scheduler)
 {
     struct signal *newest, *oldest = NULL;
-    uint32_t count = 0;
 
     if (atomic_load_explicit(&scheduler->door, memory_order_relaxed) == NULL) {
         return;
@@ -275,16 +289,118 @@ static void door_open(struct scheduler *scheduler)
         newest->next = oldest;
         oldest = newest;
         newest = next;
-        count++;
     }
-    atomic_fetch_sub_explicit(&scheduler->door_count, count,
-                              memory_order_relaxed);
     while (oldest != NULL) {
         struct signal *next = oldest->next;
 
-        mailbox_push(&scheduler->outbox, oldest);
+        mailbox_push(&scheduler->inbox, oldest);
         oldest = next;
     }
+    loop_traffic(&scheduler->loop);
+}
+
+static void run_task(struct scheduler *scheduler, struct signal *signal)
+{
+    CHECK(!scheduler->dispatching);
+    scheduler->dispatching = true;
+    signal_run(signal, scheduler->owner);
+    scheduler->dispatching = false;
+}
+
+/* What came through the door. It counts there until it is acted on, so that a
+ * scheduler that does not keep up is full. */
+static unsigned run_inbox(struct scheduler *scheduler, unsigned budget)
+{
+    uint64_t bytes = 0;
+    unsigned done = 0;
+    struct signal *signal;
+
+    while (done < budget && (signal = mailbox_pop(&scheduler->inbox)) != NULL) {
+        done++;
+        bytes += door_cost(signal);
+        if (signal->kind == SIGNAL_TASK) {
+            run_task(scheduler, signal);
+        } else {
+            act(scheduler, signal);
+        }
+        signal_free(signal);
+    }
+    if (bytes > 0) {
+        atomic_fetch_sub_explicit(&scheduler->door_bytes, bytes,
+                                  memory_order_relaxed);
+    }
+    return done;
+}
+
+/* --- threads */
+
+/* Signals of the operating system are for the first thread. */
+static void *thread_main(void *arg)
+{
+    struct scheduler *scheduler = arg;
+
+    while (sem_wait(&scheduler->may_run) != 0) { /* EINTR */
+    }
+    scheduler_run(scheduler);
+    return NULL;
+}
+
+int scheduler_open_thread(struct scheduler *scheduler)
+{
+    sigset_t all, before;
+    char name[16];
+    int rc;
+
+    CHECK(!scheduler->has_thread && sem_init(&scheduler->may_run, 0, 0) == 0);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&scheduler->thread, NULL, thread_main, scheduler);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        (void)sem_destroy(&scheduler->may_run);
+        return -rc;
+    }
+    (void)snprintf(name, sizeof(name), "scheduler %u", scheduler->index);
+    (void)pthread_setname_np(scheduler->thread, name);
+    scheduler->has_thread = true;
+    return 0;
+}
+
+void scheduler_go(struct scheduler *scheduler)
+{
+    CHECK(sem_post(&scheduler->may_run) == 0);
+}
+
+struct stop {
+    struct signal_task task;
+    struct scheduler *scheduler;
+};
+
+static void run_stop(struct signal_task *task, void *owner)
+{
+    struct stop *stop = CONTAINER_OF(task, struct stop, task);
+
+    if (owner != NULL) {
+        scheduler_stop(stop->scheduler);
+    }
+}
+
+void scheduler_join(struct scheduler *scheduler)
+{
+    struct stop *stop;
+
+    if (!scheduler->has_thread) {
+        return;
+    }
+    stop = mem_zalloc(sizeof(*stop));
+    stop->task.signal.kind = SIGNAL_TASK;
+    stop->task.run = run_stop;
+    stop->scheduler = scheduler;
+    scheduler_post(scheduler, &stop->task.signal);
+    scheduler_go(scheduler); /* should it never have run */
+    pthread_join(scheduler->thread, NULL);
+    (void)sem_destroy(&scheduler->may_run);
+    scheduler->has_thread = false;
 }
 
 /* --- turns */
@@ -344,6 +460,13 @@ static unsigned run_mailbox(struct scheduler *scheduler,
     return done;
 }
 
+/* In a row, before the others have their turn. */
+static unsigned share_of(unsigned budget)
+{
+    return budget < SCHEDULER_PROCESS_BUDGET ? budget
+                                             : SCHEDULER_PROCESS_BUDGET;
+}
+
 bool scheduler_turn(struct scheduler *scheduler)
 {
     unsigned budget = SCHEDULER_TURN_BUDGET;
@@ -353,6 +476,7 @@ bool scheduler_turn(struct scheduler *scheduler)
         unsigned done = run_outbox(scheduler, budget);
         struct process *process;
 
+        done += run_inbox(scheduler, share_of(budget - done));
         budget -= done;
         if (budget == 0) {
             break;
@@ -364,13 +488,10 @@ bool scheduler_turn(struct scheduler *scheduler)
             }
             continue;
         }
-        done = run_mailbox(scheduler, process,
-                           budget < SCHEDULER_PROCESS_BUDGET
-                               ? budget
-                               : SCHEDULER_PROCESS_BUDGET);
-        budget -= done;
+        budget -= run_mailbox(scheduler, process, share_of(budget));
     }
     return !mailbox_is_empty(&scheduler->outbox) ||
+           !mailbox_is_empty(&scheduler->inbox) ||
            scheduler->run_queue.head != NULL;
 }
 

@@ -12,6 +12,9 @@
 #ifndef CNODE_RUNTIME_SCHEDULER_H
 #define CNODE_RUNTIME_SCHEDULER_H
 
+#include <pthread.h>
+#include <semaphore.h>
+
 #include "base/loop.h"
 #include "runtime/process_table.h"
 #include "runtime/run_queue.h"
@@ -20,7 +23,7 @@
 enum {
     SCHEDULER_TURN_BUDGET = 4000,   /* messages of the queues in one turn */
     SCHEDULER_PROCESS_BUDGET = 200, /* messages of one process in a row */
-    SCHEDULER_DOOR_LIMIT = 1000000, /* signals waiting at the door */
+    SCHEDULER_DOOR_LINE = 64,       /* bytes that processors share at least */
 };
 
 struct scheduler;
@@ -47,14 +50,22 @@ struct scheduler {
     struct process_table table;
     struct run_queue run_queue;
     struct mailbox outbox; /* what callbacks sent to local processes */
+    struct mailbox inbox;  /* what came through the door */
     bool dispatching;      /* a signal is being acted on */
     struct watch watch;
     const struct scheduler_events *events;
     void *owner;
     uint64_t messages; /* handled, ever */
 
+    /* A thread of its own; number 0 runs on the one that started the node. */
+    pthread_t thread;
+    sem_t may_run;
+    bool has_thread;
+
+    /* Written by other threads: not on a line with what is above. */
+    char line[SCHEDULER_DOOR_LINE];
     _Atomic(struct signal *) door; /* newest first; see scheduler_post */
-    _Atomic uint32_t door_count;
+    _Atomic uint64_t door_bytes;   /* of what waits there and in the inbox */
 };
 
 MUST_USE int scheduler_init(struct scheduler *scheduler, uint32_t index,
@@ -64,6 +75,14 @@ void scheduler_fini(struct scheduler *scheduler);
 /* Runs turns until scheduler_stop(). */
 void scheduler_run(struct scheduler *scheduler);
 void scheduler_stop(struct scheduler *scheduler); /* owner thread */
+
+/* A thread for the scheduler, which runs it from scheduler_go() on. 0 or an
+ * error of libuv. */
+MUST_USE int scheduler_open_thread(struct scheduler *scheduler);
+void scheduler_go(struct scheduler *scheduler);
+/* Any other thread: stops it after what was posted before, waits for the end of
+ * its thread. The scheduler is the caller's then. Nothing without a thread. */
+void scheduler_join(struct scheduler *scheduler);
 
 /* Gives the process a pid of this scheduler. CNODE_LIMIT. */
 MUST_USE int scheduler_add(struct scheduler *scheduler, struct process *process,
@@ -93,9 +112,11 @@ void scheduler_dispatch(struct scheduler *scheduler,
 void scheduler_become_message(struct scheduler *scheduler,
                               const struct signal *message);
 
-/* Takes a heap signal; any thread. 0, or CNODE_OVERLOADED (the caller keeps the
- * signal). */
-MUST_USE int scheduler_post(struct scheduler *scheduler, struct signal *signal);
+/* Takes a heap signal; any thread. What one thread posts is acted on in that
+ * order. Never refuses: whatever may be lost asks scheduler_is_full() first. */
+void scheduler_post(struct scheduler *scheduler, struct signal *signal);
+/* More than limits.door_bytes wait at its door. Any thread. */
+bool scheduler_is_full(const struct scheduler *scheduler);
 
 /* PROCESS_HELD off: its messages run in order from the next turn on. */
 void scheduler_resume(struct scheduler *scheduler, struct process *process);

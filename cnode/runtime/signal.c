@@ -41,8 +41,22 @@ bool signal_is_system(const struct signal *signal)
            term_type(from[0]) == CNODE_TYPE_PID;
 }
 
+void signal_run(struct signal *signal, void *owner)
+{
+    struct signal_task *task = CONTAINER_OF(signal, struct signal_task, signal);
+    void (*run)(struct signal_task * task, void *owner) = task->run;
+
+    task->run = NULL;
+    if (run != NULL) {
+        run(task, owner);
+    }
+}
+
 void signal_free(struct signal *signal)
 {
+    if (signal->kind == SIGNAL_TASK) {
+        signal_run(signal, NULL);
+    }
     mem_free(signal);
 }
 

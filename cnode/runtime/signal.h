@@ -25,6 +25,7 @@ enum signal_kind {
     SIGNAL_SPAWN_REPLY,   /* ref; from, or name: the error; id: flags */
     SIGNAL_ALIAS,         /* to an alias; ref; term: the message */
     SIGNAL_ALIAS_EXIT,    /* exit/2 to an alias; ref; term: reason */
+    SIGNAL_TASK,          /* struct signal_task */
 };
 
 struct signal {
@@ -52,9 +53,21 @@ static inline bool signal_may_be_system(const struct signal *signal)
 /* A message of OTP's sys module: {system, {Pid, Tag}, Request}. */
 bool signal_is_system(const struct signal *signal);
 
+/* Something to be done on another scheduler; the first member of what it needs
+ * for that, in one piece of memory from mem_alloc(). */
+struct signal_task {
+    struct signal signal; /* kind: SIGNAL_TASK; term: counts at the door */
+    /* Runs once, as a callback does. owner: of the scheduler; NULL: that ends,
+     * and what hangs on the task is only freed. The task itself is freed by
+     * whoever runs it. */
+    void (*run)(struct signal_task *task, void *owner);
+};
+
 /* A copy on the heap with the term's bytes behind it. NULL when out of memory
  * (the size came from a peer). */
 MUST_USE struct signal *signal_copy(const struct signal *signal);
+/* A task that did not run ends without its owner. */
 void signal_free(struct signal *signal);
+void signal_run(struct signal *signal, void *owner); /* a task */
 
 #endif

@@ -300,6 +300,11 @@ size_t atom_len(atom_t atom)
     return table.entries[atom].len;
 }
 
+uint32_t atom_capacity(void)
+{
+    return table.capacity; /* fixed by atom_init() */
+}
+
 uint32_t atom_count(void)
 {
     /* relaxed: a figure for operators and checks, it orders nothing */

@@ -48,5 +48,7 @@ const char *atom_text(atom_t atom);
 size_t atom_len(atom_t atom);
 
 uint32_t atom_count(void);
+/* What atom_count() never exceeds. */
+uint32_t atom_capacity(void);
 
 #endif

@@ -80,8 +80,8 @@ static void actor_start(struct world *w, unsigned i)
     if (i % 2 != 0) {
         actor->process.flags |= PROCESS_TRAP_EXIT;
     }
-    CHECK(names_register(&w->node.names, atom_intern(names[i], 1),
-                         &actor->process) == 0);
+    CHECK(names_register(&w->node, atom_intern(names[i], 1), &actor->process) ==
+          0);
 }
 
 /* a:b makes an actor that is dead live again, or fails; c:d is unknown. */

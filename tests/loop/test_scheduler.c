@@ -242,8 +242,7 @@ static void *post_many(void *arg)
                                 .to = {.id = f->b.slot, .serial = f->b.serial},
                                 .id = base + i};
 
-        while (scheduler_post(&f->scheduler, signal_copy(&signal)) != 0) {
-        }
+        scheduler_post(&f->scheduler, signal_copy(&signal));
     }
     return NULL;
 }

@@ -36,15 +36,20 @@ static const struct node_events node_events = {
 
 void fake_node_open(struct node *node)
 {
-    static const struct node_config config = {.name = "n1@here",
-                                              .cookie = "apple"};
+    fake_node_open_with(node, 1);
+}
+
+void fake_node_open_with(struct node *node, uint32_t schedulers)
+{
+    const struct node_config config = {
+        .name = "n1@here", .cookie = "apple", .schedulers = schedulers};
 
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     hash_seed(1, 2);
     atom_init();
     fake_nodeups = fake_nodedowns = 0;
     CHECK(node_init(node, &config, &node_events, NULL) == 0);
-    node->creation = 7;
+    node_become(node, 7);
 }
 
 void fake_node_close(struct node *node)
@@ -59,9 +64,23 @@ void fake_node_close(struct node *node)
 
 void fake_node_settle(struct node *node)
 {
-    while (scheduler_turn(&node->scheduler) ||
-           !mailbox_is_empty(&node->scheduler.outbox)) {
-    }
+    bool has_more;
+
+    do {
+        has_more = false;
+        for (uint32_t i = 0; i < node->count; i++) {
+            struct scheduler *scheduler = &node->all[i]->scheduler;
+
+            while (scheduler_turn(scheduler) ||
+                   !mailbox_is_empty(&scheduler->outbox)) {
+                has_more = true;
+            }
+        }
+        for (uint32_t i = 0; i < node->count; i++) {
+            has_more =
+                has_more || atomic_load(&node->all[i]->scheduler.door) != NULL;
+        }
+    } while (has_more);
 }
 
 /* --- the peer's end of the wire */

@@ -10,9 +10,12 @@
 
 /* n1@here, creation 7. Aborts when the machine has no loop to give. */
 void fake_node_open(struct node *node);
+/* With so many schedulers, which have no threads: they run when they are
+ * settled, one after the other. */
+void fake_node_open_with(struct node *node, uint32_t schedulers);
 /* Also ends dials that are under way, if the test caused any. */
 void fake_node_close(struct node *node);
-/* Runs the node until it has nothing to do. */
+/* Runs the node (all its schedulers) until it has nothing to do. */
 void fake_node_settle(struct node *node);
 extern unsigned fake_nodeups, fake_nodedowns;
 

@@ -120,8 +120,8 @@ void live_node_open(struct live_node *live)
     CHECK(live->ready_rc == 0);
     CHECK(node_spawn(&live->node, &live->sink, &sink_class) == 0);
     live->sink.flags |= PROCESS_TRAP_EXIT;
-    CHECK(names_register(&live->node.names, atom_intern("sink", 4),
-                         &live->sink) == 0);
+    CHECK(names_register(&live->node, atom_intern("sink", 4), &live->sink) ==
+          0);
 }
 
 void live_node_close(struct live_node *live)

@@ -52,7 +52,7 @@ void recorder_close(struct recorder *recorder)
 
 const char *recorder_seen(struct recorder *recorder)
 {
-    fake_node_settle(recorder->node);
+    fake_node_settle(recorder->node->all[0]);
     buf_put_u8(&recorder->seen, 0);
     buf_truncate(&recorder->seen, buf_size(&recorder->seen) - 1);
     return (const char *)buf_data(&recorder->seen);

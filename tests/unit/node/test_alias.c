@@ -37,8 +37,8 @@ static int setup(void **state)
         (struct pid){.node = atom_find(P1, strlen(P1)), .id = 5, .creation = 3};
     recorder_open(&f.a, &f.node);
     recorder_open(&f.b, &f.node);
-    assert_int_equal(
-        names_register(&f.node.names, atom_intern("a", 1), &f.a.process), 0);
+    assert_int_equal(names_register(&f.node, atom_intern("a", 1), &f.a.process),
+                     0);
     *state = &f;
     return 0;
 }

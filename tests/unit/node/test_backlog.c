@@ -117,7 +117,7 @@ static void it_is_bounded(void **state)
     assert_int_equal(add_signal(f, SIGNAL_LINK, TERM_NONE), CNODE_OVERLOADED);
     limits.send_queue_bytes = saved;
     assert_int_equal(metric_read(METRIC_sends_dropped), dropped + 2);
-    assert_false(backlog_clear(&f->backlog)); /* messages only */
+    backlog_clear(&f->backlog);
 }
 
 static void large_messages_have_a_limit_of_their_own(void **state)
@@ -141,7 +141,7 @@ static void large_messages_have_a_limit_of_their_own(void **state)
     limits = saved;
     assert_int_equal(metric_read(METRIC_large_sends_dropped), dropped + 1);
     mem_free((void *)message.bytes);
-    assert_false(backlog_clear(&f->backlog));
+    backlog_clear(&f->backlog);
 }
 
 static void long_reasons_count_too(void **state)
@@ -163,7 +163,7 @@ static void long_reasons_count_too(void **state)
     buf_fini(&buf);
 }
 
-static void clearing_tells_whether_somebody_waits(void **state)
+static void when_it_fails_messages_are_dead_letters(void **state)
 {
     struct fixture *f = *state;
     struct dest pid = dest_pid(f->there);
@@ -171,9 +171,9 @@ static void clearing_tells_whether_somebody_waits(void **state)
 
     assert_int_equal(add_message(f, &pid, "one"), 0);
     assert_int_equal(add_signal(f, SIGNAL_LINK, TERM_NONE), 0);
-    assert_true(backlog_clear(&f->backlog));
+    backlog_fail(&f->backlog, &f->node, f->there.node);
     assert_int_equal(metric_read(METRIC_dead_letters), dead + 1);
-    assert_false(backlog_clear(&f->backlog));
+    assert_true(backlog_is_empty(&f->backlog));
 }
 
 static void without_memory_nothing_is_added(void **state)
@@ -202,7 +202,7 @@ int main(void)
         T(it_is_bounded),
         T(large_messages_have_a_limit_of_their_own),
         T(long_reasons_count_too),
-        T(clearing_tells_whether_somebody_waits),
+        T(when_it_fails_messages_are_dead_letters),
         T(without_memory_nothing_is_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

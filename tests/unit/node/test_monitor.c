@@ -48,8 +48,8 @@ static int setup(void **state)
     fake_node_open(&f.node);
     attach(&f, 3, dist_flags_offered(false));
     recorder_open(&f.a, &f.node);
-    assert_int_equal(
-        names_register(&f.node.names, atom_intern("a", 1), &f.a.process), 0);
+    assert_int_equal(names_register(&f.node, atom_intern("a", 1), &f.a.process),
+                     0);
     f.a.process.flags |= PROCESS_TRAP_EXIT;
     f.pid = recorder_pid(&f.a);
     *state = &f;

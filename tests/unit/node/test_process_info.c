@@ -118,7 +118,7 @@ static void without_a_name_there_is_no_tuple_around_it(void **state)
     struct fixture *f = *state;
 
     assert_string_equal(info(f, "registered_name"), "[]");
-    assert_int_equal(names_register(&f->node.names, A_rex, &f->a.process), 0);
+    assert_int_equal(names_register(&f->node, A_rex, &f->a.process), 0);
     assert_string_equal(info(f, "registered_name"), "{registered_name,rex}");
 }
 
@@ -180,7 +180,7 @@ static void all_begins_with_the_name_if_it_has_one(void **state)
 
     process_info_put_all(&f->node, &f->a.process, &f->out);
     assert_non_null(strstr(text_of(f), "[{current_function,{gen_server,loop,"));
-    assert_int_equal(names_register(&f->node.names, A_rex, &f->a.process), 0);
+    assert_int_equal(names_register(&f->node, A_rex, &f->a.process), 0);
     buf_clear(&f->out);
     process_info_put_all(&f->node, &f->a.process, &f->out);
     assert_non_null(strstr(text_of(f), "[{registered_name,rex},"

@@ -115,8 +115,7 @@ static void the_status_is_as_gen_server_has_it(void **state)
         "<n1@here.1.0>,[],[{header,\"Status for generic server <0.1.0>\"},"
         "{data,[{\"Status\",running},{\"Parent\",<n1@here.1.0>},"
         "{\"Logged events\",[]}]},{data,[{\"State\",recorder}]}]]}}");
-    assert_int_equal(names_register(&f->node.names, A_system, &f->a.process),
-                     0);
+    assert_int_equal(names_register(&f->node, A_system, &f->a.process), 0);
     assert_non_null(strstr(ask(f, "get_status"), "generic server system\""));
 }
 

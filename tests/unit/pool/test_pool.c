@@ -46,7 +46,11 @@ static struct pid pool_pid(void)
 
 static struct process *whereis(void)
 {
-    return names_whereis(&world.node.names, atom_find("P", 1));
+    struct pid pid;
+
+    return names_whereis(&world.node, atom_find("P", 1), &pid)
+               ? node_find(&world.node, pid)
+               : NULL;
 }
 
 static void a_killed_pool_takes_its_tree_along_and_comes_back(void **state)

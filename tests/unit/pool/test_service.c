@@ -35,16 +35,17 @@ static int teardown(void **state)
 
 static struct pid pid(void)
 {
-    struct process *process =
-        names_whereis(&world.node.names, atom_find("svc", 3));
+    struct pid pid;
 
-    assert_non_null(process);
-    return world_pid_of(&world, process);
+    assert_true(names_whereis(&world.node, atom_find("svc", 3), &pid));
+    return pid;
 }
 
 static bool is_there(void)
 {
-    return names_whereis(&world.node.names, atom_find("svc", 3)) != NULL;
+    struct pid pid;
+
+    return names_whereis(&world.node, atom_find("svc", 3), &pid);
 }
 
 static void it_runs_from_the_start_under_its_name(void **state)
@@ -105,8 +106,7 @@ static void messages_to_the_name_wait_for_a_restart(void **state)
 /* The caller of the call has seen its end and asks again if he wants to. */
 static void casts_outlive_their_worker_calls_do_not(void **state)
 {
-    struct process *process =
-        names_whereis(&world.node.names, atom_find("svc", 3));
+    struct process *process = node_find(&world.node, pid());
 
     (void)state;
     process->flags |= PROCESS_HELD; /* as if it were busy */
