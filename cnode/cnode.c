@@ -23,6 +23,7 @@
 #include "admin/announce.h"
 #include "admin/call.h"
 #include "admin/cookie.h"
+#include "admin/reach_settings.h"
 #include "admin/settings.h"
 #include "admin/signals.h"
 #include "base/log.h"
@@ -53,6 +54,9 @@ static int cnode_load(struct cnode *c, const struct cli *cli);
 static int cnode_read_cookie(struct cnode *c, const struct cli *cli);
 static int cnode_run(struct cnode *c);
 static const char *cookie_for(void *owner, const char *name);
+static bool is_allowed(void *owner, const char *name);
+static bool address_for(void *owner, const char *name,
+                        struct node_address *address);
 static void on_ready(void *owner, int rc);
 static void on_nodeup(void *owner, struct peer *peer);
 static void on_nodedown(void *owner, struct peer *peer);
@@ -156,6 +160,8 @@ static int cnode_run(struct cnode *c)
 
     settings_node_config(&c->settings, c->cookie, &c->config);
     c->config.cookie_for = cookie_for;
+    c->config.is_allowed = is_allowed;
+    c->config.address_for = address_for;
     rc = node_init(node, &c->config, &node_events, c);
     if (rc != 0) {
         cnode_report(c, rc);
@@ -181,6 +187,21 @@ static const char *cookie_for(void *owner, const char *name)
     const struct cnode *c = owner;
 
     return settings_cookie_for(&c->settings, name);
+}
+
+static bool is_allowed(void *owner, const char *name)
+{
+    const struct cnode *c = owner;
+
+    return reach_settings_is_allowed(&c->settings, name);
+}
+
+static bool address_for(void *owner, const char *name,
+                        struct node_address *address)
+{
+    const struct cnode *c = owner;
+
+    return reach_settings_address(&c->settings, name, address);
 }
 
 /* The node has its creation: pids can be made. Nobody was let in before this

@@ -13,6 +13,7 @@
 
 #include "admin/cookie.h"
 #include "base/units.h"
+#include "dist/address.h"
 #include "dist/epmd.h"
 #include "term/build.h"
 #include <cnode/error.h>
@@ -48,6 +49,19 @@ static int read_timeout(struct call *call, const char *text, struct buf *error)
     }
     call->timeout_ms = ns / NS_PER_MS;
     return 0;
+}
+
+static int read_at(struct call *call, const char *text, struct buf *error)
+{
+    if (text == NULL ||
+        address_split(text, call->host, sizeof(call->host), &call->port)) {
+        return 0;
+    }
+    buf_printf(error,
+               "cnode: --at: expected host:port such as 10.0.0.5:9100, got "
+               "%s\n",
+               text);
+    return CNODE_EINVALID;
 }
 
 static int read_term(struct buf *out, const char *what, const char *text,
@@ -105,6 +119,7 @@ int call_read(struct call *call, const struct cli *cli, struct buf *error)
         return CNODE_EINVALID;
     }
     rc = read_timeout(call, cli->timeout, error);
+    rc = rc == 0 ? read_at(call, cli->at, error) : rc;
     if (rc == 0 && call->is_pooled) {
         rc = read_term(&call->id, "ID", args[2], error);
     }
@@ -190,6 +205,8 @@ static int run(struct call *call, const char *cookie, struct buf *error)
         .node = call->node,
         .cookie = cookie,
         .epmd_port = epmd_port_from_env(),
+        .host = call->port != 0 ? call->host : NULL,
+        .port = call->port,
         .timeout_ms = call->timeout_ms,
         .name = atom_find(call->pool, strlen(call->pool)),
         .put = put_request,

@@ -63,6 +63,8 @@ const struct cli_option cli_options[] = {
      "replace one value of the configuration; may be repeated"},
     {"timeout", "TIME", CLI_TEXT, FOR_CALL, FIELD(timeout),
      "give up after that time, such as 500ms (default: 5s)"},
+    {"at", "HOST:PORT", CLI_TEXT, FOR_CALL, FIELD(at),
+     "where that node listens; epmd is not asked"},
     {"help", NULL, CLI_FLAG, FOR_ALL, FIELD(wants_help), "explain the command"},
 };
 

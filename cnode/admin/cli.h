@@ -35,7 +35,8 @@ struct cli {
     enum cli_command command;
     bool wants_help; /* --help: show the help of the command instead */
 
-    const char *config, *name, *cookie, *cookie_file, *timeout; /* or NULL */
+    const char *config, *name, *cookie, *cookie_file, *timeout, *at;
+    /* or NULL */
     bool is_hidden;
     struct cli_list join, set;
     struct cli_list args; /* what is not an option, after the command */

@@ -99,9 +99,12 @@ int client_call(const struct client_request *request,
     client_name(&client);
     timer_init(&client.deadline, on_deadline);
     loop_timer_start(&client.loop, &client.deadline, request->timeout_ms);
-    rc = epmd_lookup_open(&client.lookup, &client.loop, request->epmd_port,
-                          request->node, 0, request->timeout_ms, on_address,
-                          &client);
+    rc = epmd_lookup_open(&client.lookup, &client.loop,
+                          &(struct epmd_where){.node = request->node,
+                                               .host = request->host,
+                                               .epmd_port = request->epmd_port,
+                                               .port = request->port},
+                          request->timeout_ms, on_address, &client);
     if (rc != 0) {
         client_leave(&client, CLIENT_NO_EPMD, rc);
     }

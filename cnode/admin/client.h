@@ -15,6 +15,8 @@ struct client_request {
     const char *node; /* full name of the target */
     const char *cookie;
     uint16_t epmd_port;
+    const char *host;    /* NULL: the host part of its name */
+    uint16_t port;       /* 0: its epmd says */
     uint64_t timeout_ms; /* for all of it */
     atom_t name;         /* of the process */
     /* Appends the request, exactly one term. `self`: who calls. */

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "admin/reach_settings.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dist/handshake.h"
@@ -50,6 +51,8 @@ static const struct config_key top_keys[] = {
 static const char *const link_profiles[] = {"latency", "throughput", "off",
                                             NULL};
 
+static const char *const auto_connects[] = {"always", "once", "never", NULL};
+
 static const struct config_key node_keys[] = {
     {KEY(NODE, name), .type = CONFIG_STRING,
      .doc = "full name, such as c1@127.0.0.1; required here or as --name"},
@@ -65,10 +68,26 @@ static const struct config_key node_keys[] = {
     {KEY(NODE, listen), .type = CONFIG_STRING, .doc = "address to listen on"},
     {KEY(NODE, port), .type = CONFIG_UINT, .most = 65535,
      .doc = "port to listen on; 0 takes any"},
+    {KEY(NODE, epmd), .type = CONFIG_BOOL,
+     .doc = "register at epmd and ask it where others listen; false: neither, "
+            "the creation is random"},
     {KEY(NODE, epmd_port), .type = CONFIG_UINT, .least = 1, .most = 65535,
      .doc = "port of epmd; by default ERL_EPMD_PORT, else 4369"},
     {KEY(NODE, start_epmd), .type = CONFIG_BOOL,
      .doc = "start epmd when there is none, as erl does"},
+    {KEY_AS("static", NODE, static_map), .type = CONFIG_OBJECT,
+     .doc = "where nodes listen, looked at before epmd is asked: "
+            "{\"node@host\": \"host:port\"}"},
+    {KEY(NODE, peer_port), .type = CONFIG_UINT, .most = 65535,
+     .doc = "every other node that is not in node.static listens on this port, "
+            "epmd is not asked; as BEAM nodes with -erl_epmd_port do; 0 no"},
+    {KEY(NODE, allow), .type = CONFIG_ARRAY,
+     .doc = "the nodes, or all nodes of a host, that may connect and that are "
+            "dialled, as net_kernel:allow/1; by default all with the cookie"},
+    {KEY(NODE, auto_connect), .type = CONFIG_ENUM, .choices = auto_connects,
+     .doc = "whether sending to a node that is not connected dials it, as "
+            "dist_auto_connect: always; once: not any more after it was lost; "
+            "never. Nodes of node.join are dialled in any case"},
     {KEY_AS("ticktime", NODE, ticktime_ns), .type = CONFIG_DURATION,
      .least = SEC, .most = 86400 * SEC,
      .doc = "a peer that is silent for that long is down; as net_ticktime, "
@@ -110,7 +129,9 @@ static const struct config_key log_keys[] = {
 
 static const struct settings_node node_defaults = {
     .listen = "0.0.0.0",
+    .epmd = true,
     .start_epmd = true,
+    .auto_connect = AUTO_CONNECT_ALWAYS,
     .ticktime_ns = 60 * SEC,
     .setup_ns = 7 * SEC,
     .stop_ns = 5 * SEC,
@@ -205,6 +226,7 @@ static void settings_read(struct settings *settings, const struct cli *cli)
     check_join(settings, cli);
     check_cookies(settings);
     check_epmd(settings);
+    reach_settings_check(settings);
     check_schedulers(settings);
 }
 
@@ -448,7 +470,10 @@ void settings_node_config(const struct settings *settings, const char *cookie,
         .listen_port = (uint16_t)node->port,
         .epmd_port = node->epmd_port == 0 ? epmd_port_from_env()
                                           : (uint16_t)node->epmd_port,
+        .without_epmd = !node->epmd,
         .start_epmd = node->start_epmd,
+        .peer_port = (uint16_t)node->peer_port,
+        .auto_connect = (enum auto_connect)node->auto_connect,
         .setup_ms = node->setup_ns / MS,
         .ticktime_ms = node->ticktime_ns / MS,
         .busy_poll_ns = runtime->busy_poll_ns,

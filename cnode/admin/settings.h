@@ -28,7 +28,10 @@ struct settings {
         bool hidden;
         const char *listen;
         uint64_t port, epmd_port; /* epmd_port 0: as the environment says */
-        bool start_epmd;
+        bool epmd, start_epmd;
+        uint64_t peer_port; /* 0: epmd says */
+        json_t *static_map, *allow;
+        int auto_connect; /* enum auto_connect */
         uint64_t ticktime_ns, setup_ns, stop_ns;
         int link_profile; /* enum link_profile */
         json_t *cookies;

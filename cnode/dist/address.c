@@ -33,6 +33,45 @@ bool address_parse(const char *literal, uint16_t port,
     return true;
 }
 
+/* 0: not a port. */
+static uint16_t parse_port(const char *digits)
+{
+    unsigned long port = 0;
+
+    for (const char *at = digits; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || at - digits >= 5) {
+            return 0;
+        }
+        port = port * 10 + (unsigned long)(*at - '0');
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+bool address_split(const char *text, char *host, size_t cap, uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    const char *start = text;
+    size_t len;
+
+    if (colon == NULL) {
+        return false;
+    }
+    len = (size_t)(colon - text);
+    if (*text == '[' && len >= 2 && text[len - 1] == ']') {
+        start++;
+        len -= 2;
+    } else if (memchr(text, ':', len) != NULL) {
+        return false; /* an IPv6 address wants brackets */
+    }
+    *port = parse_port(colon + 1);
+    if (*port == 0 || len == 0 || len >= cap) {
+        return false;
+    }
+    memcpy(host, start, len);
+    host[len] = '\0';
+    return true;
+}
+
 uint16_t address_port(const struct sockaddr_storage *address)
 {
     return ntohs(address->ss_family == AF_INET6

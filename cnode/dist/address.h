@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -16,6 +17,11 @@ enum { ADDRESS_TEXT_MAX = INET6_ADDRSTRLEN + 8 }; /* [address]:port, NUL */
  * false when it is none, a host name for instance. */
 bool address_parse(const char *literal, uint16_t port,
                    struct sockaddr_storage *address);
+
+/* Splits "host:port" ("[fe80::1]:9100" for IPv6) into a host name or literal
+ * address of at most `cap` - 1 bytes and a port above 0. false when it is not
+ * of that form. */
+bool address_split(const char *text, char *host, size_t cap, uint16_t *port);
 
 uint16_t address_port(const struct sockaddr_storage *address);
 void address_set_port(struct sockaddr_storage *address, uint16_t port);

@@ -68,6 +68,7 @@ struct epmd_client {
     struct timer timer; /* ASKING: deadline; WAITING: next try; CLOSING: end */
     bool reported;      /* the registered event has run */
     uint64_t renew_ms;  /* until the next try */
+    int lost_reason;    /* 0 while registered */
 
     /* starting epmd */
     bool may_start;
@@ -81,6 +82,7 @@ static void epmd_ask(struct epmd_client *client);
 static void on_replied(struct epmd_dialog *dialog);
 static void epmd_registered(struct epmd_client *client, uint32_t creation);
 static void on_dialog_closed(struct epmd_dialog *dialog, int reason);
+static void epmd_lost(struct epmd_client *client, int reason);
 static void epmd_first_failed(struct epmd_client *client, int reason);
 static int epmd_start_daemon(struct epmd_client *client);
 static void on_daemon_exit(uv_process_t *process, int64_t status, int signal);
@@ -199,6 +201,7 @@ static void epmd_registered(struct epmd_client *client, uint32_t creation)
     loop_timer_stop(client->loop, &client->timer);
     epmd_move(client, EPMD_REGISTERED);
     client->renew_ms = RENEW_FIRST_MS;
+    client->lost_reason = 0;
     if (!client->reported) {
         client->reported = true;
         client->events->registered(client->owner, 0, creation);
@@ -216,11 +219,21 @@ static void on_dialog_closed(struct epmd_dialog *dialog, int reason)
     if (client->state == EPMD_CLOSING) {
         epmd_end_if_quiet(client);
     } else if (client->reported) {
-        uint64_t delay_ms = client->renew_ms;
-        client->renew_ms = delay_ms < RENEW_MS / 2 ? delay_ms * 2 : RENEW_MS;
-        epmd_wait(client, delay_ms);
+        epmd_lost(client, reason);
     } else {
         epmd_first_failed(client, reason);
+    }
+}
+
+static void epmd_lost(struct epmd_client *client, int reason)
+{
+    uint64_t delay_ms = client->renew_ms;
+
+    client->renew_ms = delay_ms < RENEW_MS / 2 ? delay_ms * 2 : RENEW_MS;
+    epmd_wait(client, delay_ms);
+    if (reason != client->lost_reason) {
+        client->lost_reason = reason;
+        client->events->lost(client->owner, reason);
     }
 }
 

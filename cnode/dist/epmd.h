@@ -25,6 +25,10 @@ struct epmd_events {
      * of libuv: UV_ENOENT when epmd was to be started and is not installed;
      * CNODE_CANCELED when closed before). Close the client in either case. */
     void (*registered)(void *owner, int rc, uint32_t creation);
+    /* The registration is lost, or could not be renewed for another reason than
+     * the last time (CNODE_NAME_IN_USE: somebody else has the name now). We go
+     * on trying. */
+    void (*lost)(void *owner, int reason);
     /* Registered again after epmd came back. */
     void (*renewed)(void *owner);
     /* The last event; the client is freed when it returns. */
@@ -46,13 +50,21 @@ MUST_USE int epmd_open(struct epmd_client **client, struct loop *loop,
 /* Ends the registration (epmd forgets the name at once). Idempotent. */
 void epmd_close(struct epmd_client *client);
 
-/* Looks up the address of a node: resolves the host part of its name (IPv4
- * first), asks the epmd of that host. `done` runs exactly once, never before
- * this returns, unless it fails at once; the lookup is gone then. Its address
- * is borrowed, NULL unless rc is 0. Errors: CNODE_BAD_NAME (at once),
+/* What is known about where a node listens. */
+struct epmd_where {
+    const char *node;   /* its full name */
+    const char *host;   /* where it is; NULL: the host part of its name */
+    uint16_t epmd_port; /* of that host */
+    uint16_t port;      /* not 0: it listens there, epmd is not asked */
+};
+
+/* Looks up the address of a node: resolves the host (IPv4 first), asks the epmd
+ * of that host. `done` runs exactly once, never before this returns, unless it
+ * fails at once; the lookup is gone then. Its address is borrowed, NULL unless
+ * rc is 0. Errors: CNODE_BAD_NAME (at once),
  * CNODE_NOT_REGISTERED: epmd does not know the node; CNODE_REFUSED: a node of
  * another protocol version; CNODE_TIMEOUT, CNODE_PROTOCOL, CNODE_CLOSED,
- * CNODE_CANCELED, errors of libuv. With port != 0 epmd is not asked.
+ * CNODE_CANCELED, errors of libuv.
  *
  * A resolver that hangs cannot be interrupted: `done` comes in time all the
  * same, loop_fini() waits for the resolver. */
@@ -60,9 +72,9 @@ struct epmd_lookup;
 typedef void (*epmd_lookup_fn)(void *owner, int rc,
                                const struct sockaddr *address);
 MUST_USE int epmd_lookup_open(struct epmd_lookup **lookup, struct loop *loop,
-                              uint16_t epmd_port, const char *node,
-                              uint16_t port, uint64_t timeout_ms,
-                              epmd_lookup_fn done, void *owner);
+                              const struct epmd_where *where,
+                              uint64_t timeout_ms, epmd_lookup_fn done,
+                              void *owner);
 /* `done` will run with CNODE_CANCELED (later, once), unless it ran already. */
 void epmd_lookup_cancel(struct epmd_lookup *lookup);
 

@@ -54,7 +54,8 @@ struct epmd_lookup {
 };
 
 /* In the order of time. */
-static void lookup_split(struct epmd_lookup *lookup, const char *node);
+static void lookup_split(struct epmd_lookup *lookup, const char *node,
+                         const char *host);
 static int lookup_resolve(struct epmd_lookup *lookup, int family);
 static void on_resolved(uv_getaddrinfo_t *req, int status,
                         struct addrinfo *found);
@@ -79,24 +80,25 @@ static void lookup_move(struct epmd_lookup *lookup, enum lookup_state to)
 }
 
 int epmd_lookup_open(struct epmd_lookup **out, struct loop *loop,
-                     uint16_t epmd_port, const char *node, uint16_t port,
-                     uint64_t timeout_ms, epmd_lookup_fn done, void *owner)
+                     const struct epmd_where *where, uint64_t timeout_ms,
+                     epmd_lookup_fn done, void *owner)
 {
     struct epmd_lookup *lookup;
     int rc;
 
-    if (!node_name_is_valid(node)) {
+    if (!node_name_is_valid(where->node) ||
+        (where->host != NULL && strlen(where->host) > NODE_NAME_MAX)) {
         return CNODE_BAD_NAME;
     }
     lookup = mem_zalloc(sizeof(*lookup));
     lookup->loop = loop;
     lookup->done = done;
     lookup->owner = owner;
-    lookup->epmd_port = epmd_port;
-    lookup->port = port;
+    lookup->epmd_port = where->epmd_port;
+    lookup->port = where->port;
     lookup->state = LOOKUP_RESOLVING;
     lookup->resolving.data = lookup;
-    lookup_split(lookup, node);
+    lookup_split(lookup, where->node, where->host);
     timer_init(&lookup->timer, on_timer);
     epmd_dialog_init(&lookup->dialog, &dialog_events);
     loop_timer_start(loop, &lookup->timer, timeout_ms);
@@ -116,12 +118,14 @@ int epmd_lookup_open(struct epmd_lookup **out, struct loop *loop,
 }
 
 /* The name is valid: one @, both parts are there and fit. */
-static void lookup_split(struct epmd_lookup *lookup, const char *node)
+static void lookup_split(struct epmd_lookup *lookup, const char *node,
+                         const char *host)
 {
     size_t alive = strcspn(node, "@");
 
+    host = host != NULL ? host : node + alive + 1;
     memcpy(lookup->alive, node, alive);
-    memcpy(lookup->host, node + alive + 1, strlen(node + alive + 1));
+    memcpy(lookup->host, host, strlen(host));
 }
 
 static int lookup_resolve(struct epmd_lookup *lookup, int family)

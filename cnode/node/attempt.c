@@ -190,6 +190,10 @@ static enum handshake_status on_named(void *owner, struct conn *conn,
     enum handshake_status status;
 
     (void)conn, (void)flags, (void)creation;
+    if (!peers_are_allowed(attempt->peers, name)) {
+        METRIC_INC(nodes_not_allowed);
+        return HANDSHAKE_NOT_ALLOWED;
+    }
     status = answer(named_peer(attempt), self, name);
     attempt->is_welcome = status != HANDSHAKE_NOK;
     return status;

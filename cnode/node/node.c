@@ -30,6 +30,8 @@ static bool on_system(void *owner, struct scheduler *scheduler,
 static void on_undelivered(void *owner, struct scheduler *scheduler,
                            const struct signal *signal, int reason);
 
+static void on_start(struct timer *timer);
+
 static const struct scheduler_events scheduler_events = {
     .signal = on_signal, .system = on_system, .undelivered = on_undelivered};
 
@@ -66,7 +68,16 @@ static int init_one(struct node *node, uint32_t index)
     buf_init(&node->idents, 0);
     CHECK(buf_reserve(&node->idents, IDENTS_BYTES) != NULL);
     node->next_ref = random_bits();
+    timer_init(&node->start, on_start);
     return 0;
+}
+
+/* As epmd would give it: never 0..3, which older nodes have. */
+static uint32_t random_creation(void)
+{
+    enum { LEAST = 4 };
+
+    return LEAST + (uint32_t)(random_bits() % (UINT32_MAX - LEAST + 1ul));
 }
 
 static void fini_one(struct node *node)
@@ -163,6 +174,19 @@ static void on_registered(void *owner, int rc, uint32_t creation)
     }
 }
 
+static void on_start(struct timer *timer)
+{
+    on_registered(CONTAINER_OF(timer, struct node, start), 0,
+                  random_creation());
+}
+
+/* Nobody who is connected notices; who looks for us waits. */
+static void on_lost(void *owner, int reason)
+{
+    (void)owner;
+    LOG_WARN("epmd_lost", F_ERR(reason));
+}
+
 static void on_renewed(void *owner)
 {
     (void)owner;
@@ -178,6 +202,7 @@ static void on_epmd_closed(void *owner)
 }
 
 static const struct epmd_events epmd_events = {.registered = on_registered,
+                                               .lost = on_lost,
                                                .renewed = on_renewed,
                                                .closed = on_epmd_closed};
 
@@ -213,6 +238,10 @@ int node_open(struct node *node)
     rc = peers_listen(&node->peers, config->listen_host, config->listen_port);
     if (rc != 0) {
         return rc;
+    }
+    if (config->without_epmd) {
+        loop_timer_start(node_loop(node), &node->start, 0);
+        return 0;
     }
     memcpy(alive, name, (size_t)(strchr(name, '@') - name));
     rc = epmd_open(&node->epmd, node_loop(node), config->epmd_port, alive,
@@ -253,6 +282,7 @@ void node_close(struct node *node)
     for (uint32_t i = 1; i < node->count; i++) {
         scheduler_join(&node->all[i]->scheduler);
     }
+    loop_timer_stop(node_loop(node), &node->start);
     leaders_close(node);
     if (node->epmd != NULL) {
         epmd_close(node->epmd);

@@ -31,17 +31,38 @@ enum link_profile {
     LINK_PROFILE_OFF
 };
 
+/* Does a send to a node that is not connected dial it? As the BEAM's kernel
+ * parameter dist_auto_connect. */
+enum auto_connect {
+    AUTO_CONNECT_ALWAYS,
+    AUTO_CONNECT_ONCE, /* not any more after a connection to it was lost */
+    AUTO_CONNECT_NEVER
+};
+
+struct node_address {
+    char host[NODE_NAME_MAX + 1];
+    uint16_t port;
+};
+
 /* Read once at start; the strings live as long as the node. */
 struct node_config {
     const char *name; /* full name */
     const char *cookie;
     /* NULL, or gives another cookie for some nodes (NULL: the default). */
     const char *(*cookie_for)(void *owner, const char *name);
+    /* NULL: every node may connect, and be dialled. */
+    bool (*is_allowed)(void *owner, const char *name);
+    /* NULL, or knows where some nodes listen (false: not this one). */
+    bool (*address_for)(void *owner, const char *name,
+                        struct node_address *address);
     bool hidden;
     const char *listen_host; /* "0.0.0.0" by default */
     uint16_t listen_port;    /* 0: any */
     uint16_t epmd_port;
+    bool without_epmd;
     bool start_epmd;
+    uint16_t peer_port; /* not 0: where every other node listens */
+    enum auto_connect auto_connect;
     uint64_t setup_ms;    /* net_setuptime: 7000 */
     uint64_t ticktime_ms; /* net_ticktime: 60000 */
     uint64_t busy_poll_ns;
@@ -100,6 +121,7 @@ struct node {
     struct peers peers;
     struct leaders leaders;
     struct epmd_client *epmd;
+    struct timer start; /* without epmd: ready follows */
     struct watchdog *watchdog;
     bool is_registered;                     /* `ready` has run */
     bool is_leaving, is_closing, is_closed; /* `closed` has run */

@@ -108,8 +108,9 @@ static void forget(struct peer *peer)
 {
     atom_t name = peer->name;
 
-    if (peer->state != PEER_IDLE || peer->keep || peer->lookup != NULL ||
-        timer_is_active(&peer->timer) || remotes_has_any_news(peer)) {
+    if (peer->state != PEER_IDLE || peer->keep || peer->is_barred ||
+        peer->lookup != NULL || timer_is_active(&peer->timer) ||
+        remotes_has_any_news(peer)) {
         return;
     }
     map_remove(&peer->peers->by_name, hash_u64(name), &name);
@@ -138,6 +139,14 @@ static int dial(struct peer *peer)
     return look_up(peer);
 }
 
+bool peers_are_allowed(const struct peers *peers, const char *name)
+{
+    const struct node *node = peers->node;
+
+    return node->config.is_allowed == NULL ||
+           node->config.is_allowed(node->owner, name);
+}
+
 int peers_join(struct peers *peers, const char *name)
 {
     atom_t atom;
@@ -145,6 +154,9 @@ int peers_join(struct peers *peers, const char *name)
 
     if (!node_name_is_valid(name)) {
         return CNODE_BAD_NAME;
+    }
+    if (!peers_are_allowed(peers, name)) {
+        return CNODE_NOT_ALLOWED;
     }
     atom = atom_intern(name, strlen(name));
     if (atom == ATOM_NONE) {
@@ -171,11 +183,48 @@ struct peer *peers_connect(struct peers *peers, atom_t name)
     }
     if (name == ATOM_NONE || name == peers->node->name ||
         !node_name_is_valid(atom_text(name)) ||
+        !peers_are_allowed(peers, atom_text(name)) ||
         peers->attempt_count + peers->lookup_count >= limits.connections) {
         return NULL;
     }
     peer = find_or_add(peers, name);
     return dial(peer) == 0 ? peer : NULL;
+}
+
+struct peer *peers_auto_connect(struct peers *peers, atom_t name)
+{
+    struct peer *peer = peers_find(peers, name);
+    enum auto_connect policy = peers->node->config.auto_connect;
+
+    if (peer != NULL && peer->state != PEER_IDLE) {
+        return peer;
+    }
+    if (policy == AUTO_CONNECT_NEVER || (peer != NULL && peer->is_barred)) {
+        return NULL;
+    }
+    return peers_connect(peers, name);
+}
+
+/* Where the configuration says that it listens; else its epmd is asked. */
+static int open_lookup(struct peer *peer)
+{
+    struct node *node = peer->peers->node;
+    const struct node_config *config = &node->config;
+    struct node_address address;
+    struct epmd_where where = {.node = atom_text(peer->name),
+                               .epmd_port = config->epmd_port,
+                               .port = config->peer_port};
+
+    if (config->address_for != NULL &&
+        config->address_for(node->owner, where.node, &address)) {
+        where.host = address.host;
+        where.port = address.port;
+    }
+    if (where.port == 0 && config->without_epmd) {
+        return CNODE_NO_ADDRESS;
+    }
+    return epmd_lookup_open(&peer->lookup, node_loop(node), &where, LOOKUP_MS,
+                            on_lookup, peer);
 }
 
 /* When it fails at once the peer may be gone. */
@@ -188,9 +237,7 @@ static int look_up(struct peer *peer)
     if (peers->is_closing || node->creation == 0) {
         rc = CNODE_STOPPED;
     } else if (peer->lookup == NULL) { /* else: see on_lookup() */
-        rc = epmd_lookup_open(&peer->lookup, node_loop(node),
-                              node->config.epmd_port, atom_text(peer->name), 0,
-                              LOOKUP_MS, on_lookup, peer);
+        rc = open_lookup(peer);
         peers->lookup_count += rc == 0;
     }
     if (rc != 0) {
@@ -397,6 +444,7 @@ struct peer *peers_attach(struct peers *peers, const char *name,
     peer->connection = ++peers->connections;
     peer->broken = 0;
     peer->failures = peer->yields = 0;
+    peer->is_barred = false;
     peer->creation = link->creation;
     peer->is_hidden = (link->flags & DIST_PUBLISHED) == 0;
     peers->up_count++;
@@ -425,6 +473,7 @@ void peers_detach(struct peer *peer, int reason)
     peer->link = (struct peer_link){0};
     peer_move(peer, PEER_IDLE);
     peers->up_count--;
+    peer->is_barred = node->config.auto_connect == AUTO_CONNECT_ONCE;
     if (peer->keep && !peers->is_closing) {
         loop_timer_start(node_loop(node), &peer->timer, REDIAL_FIRST_MS);
     }

@@ -57,6 +57,7 @@ struct peer {
     enum peer_state state;
     bool keep; /* a join node: dialled for ever */
     bool is_hidden;
+    bool is_barred; /* AUTO_CONNECT_ONCE: it was lost, see there */
     uint32_t creation;
     uint32_t failures;  /* dials in a row that failed */
     uint32_t yields;    /* how often its dial was preferred to ours, in a row */
@@ -96,11 +97,15 @@ static inline bool peer_is_up(const struct peer *peer)
 /* Starts listening (connections are refused until the node has its creation);
  * 0 or an error of libuv. */
 MUST_USE int peers_listen(struct peers *peers, const char *host, uint16_t port);
-/* Keeps a connection to a node for ever (join). CNODE_BAD_NAME, CNODE_LIMIT. */
+/* Keeps a connection to a node for ever (join). CNODE_BAD_NAME, CNODE_LIMIT,
+ * CNODE_NOT_ALLOWED. */
 MUST_USE int peers_join(struct peers *peers, const char *name);
 /* Dials unless connected or under way; on demand, so it gives up after one try.
- * NULL: not a node name, or limits.connections. */
+ * NULL: not a node name, not one that is allowed, or limits.connections. */
 struct peer *peers_connect(struct peers *peers, atom_t name);
+/* The same for a send, as node_config.auto_connect has it: NULL also when that
+ * says no. */
+struct peer *peers_auto_connect(struct peers *peers, atom_t name);
 void peers_disconnect(struct peers *peers, atom_t name, int reason);
 
 /* A connection to `name` is up (nodeup follows). NULL: a limit, or there is one
@@ -133,6 +138,9 @@ void peer_break(struct peer *peer, int reason);
 void peers_news_confirmed(struct peers *peers, atom_t name, uint32_t scheduler);
 
 /* --- for node/attempt.c */
+
+/* May that node connect? */
+bool peers_are_allowed(const struct peers *peers, const char *name);
 
 /* Its dial is preferred to ours, which ends. */
 void peer_expect(struct peer *peer);

@@ -77,7 +77,7 @@ int route_send(struct node *node, struct pid from, const struct dest *dest,
         return parcel_cross(node, parcel_of_message(from, dest, message),
                             dest->node);
     }
-    peer = peers_connect(&node->peers, dest->node);
+    peer = peers_auto_connect(&node->peers, dest->node);
     if (peer == NULL) {
         METRIC_INC(dead_letters);
         return CNODE_NOCONN;
@@ -298,7 +298,7 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     if (node->index != 0) {
         return signal_across(node, signal, where);
     }
-    peer = dials(signal->kind) ? peers_connect(&node->peers, where)
+    peer = dials(signal->kind) ? peers_auto_connect(&node->peers, where)
                                : peers_find(&node->peers, where);
     if (peer == NULL) {
         return CNODE_NOCONN;

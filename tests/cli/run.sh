@@ -214,6 +214,26 @@ call_nobody() {
         run 1 call c1@127.0.0.1 echo x --cookie pear && lines 1 err &&
         says err cookie
 }
+without_epmd() {
+    local code=0 port
+    port=$(free_port)
+    "$cnode" start --config c1.json --name bare@127.0.0.1 --cookie-file cookie \
+        --set node.epmd=false --set "node.port=$port" >bare.out 2>bare.err &
+    local pid=$!
+    for _ in $(seq 100); do
+        [ ! -s bare.out ] || break
+        sleep 0.1
+    done
+    cat bare.out bare.err
+    ! epmd -port "$ERL_EPMD_PORT" -names | grep -q 'name bare ' &&
+        run 1 call bare@127.0.0.1 echo x --cookie apple &&
+        run 0 call bare@127.0.0.1 echo x --cookie apple --at "127.0.0.1:$port" &&
+        run 2 call bare@127.0.0.1 echo x --cookie apple --at "$port" &&
+        run 2 start --config c1.json --cookie apple --set node.epmd=false &&
+        says err 'node.epmd: expected node.port' || code=1
+    kill -TERM "$pid"
+    wait "$pid" && [ "$code" = 0 ]
+}
 call_mistakes() {
     run 2 call c1@127.0.0.1 echo '{a, }' --cookie apple && lines 3 err &&
         run 2 call c1 echo x --cookie apple && lines 1 err &&
@@ -260,6 +280,7 @@ if start --set log.level=debug; then
     check "call starts a worker and prints its reply" call_worker
     check "call reaches a service" call_service
     check "call says why there is no reply" call_nobody
+    check "a node does without epmd, and call finds it by its port" without_epmd
     check "call marks mistakes in terms" call_mistakes
     check "the cookie is in no line of the log" no_secret
     check "SIGTERM ends the node and epmd forgets it" stop TERM

@@ -32,7 +32,8 @@
 struct fixture {
     struct loop loop;
     struct epmd_client *client;
-    unsigned registered, renewed, closed;
+    unsigned registered, renewed, lost, closed;
+    int lost_reason;
     int rc;
     uint32_t creation;
     bool closes_when_registered, closes_when_renewed;
@@ -58,6 +59,14 @@ static void on_registered(void *owner, int rc, uint32_t creation)
     }
 }
 
+static void on_lost(void *owner, int reason)
+{
+    struct fixture *f = owner;
+
+    f->lost++;
+    f->lost_reason = reason;
+}
+
 static void on_renewed(void *owner)
 {
     struct fixture *f = owner;
@@ -78,6 +87,7 @@ static void on_closed(void *owner)
 
 static const struct epmd_events events = {
     .registered = on_registered,
+    .lost = on_lost,
     .renewed = on_renewed,
     .closed = on_closed,
 };
@@ -298,6 +308,8 @@ lost_registration_is_renewed_and_keeps_the_first_creation(void **state)
         assert_memory_equal(f->in, request, sizeof(request)); /* same port */
         fake_reply(f, "\x76\x00\x09\x09\x09\x09", 6);
         LOOP_UNTIL(&f->loop, f->renewed == i);
+        assert_int_equal(f->lost, i);
+        assert_int_equal(f->lost_reason, CNODE_CLOSED);
         assert_int_equal(f->registered, 1);
         assert_int_equal(f->creation, 0x01020304);
     }
@@ -320,6 +332,10 @@ static void refused_renewal_is_tried_again(void **state)
         fake_reply(f, bad[i].bytes, bad[i].size);
         raw_close(f->fd);
         f->fd = -1;
+        if (i == 0) { /* somebody has our name: that is told */
+            LOOP_UNTIL(&f->loop, f->lost == 2);
+            assert_int_equal(f->lost_reason, CNODE_NAME_IN_USE);
+        }
     }
     fake_accept_request(f);
     fake_reply(f, REPLY_OK, 6);

@@ -93,9 +93,12 @@ static int teardown(void **state)
 static int look_up(struct fixture *f, const char *node, uint16_t port,
                    uint64_t timeout_ms)
 {
+    struct epmd_where where = {
+        .node = node, .epmd_port = f->port, .port = port};
+
     f->done = 0;
-    return epmd_lookup_open(&f->lookup, &f->loop, f->port, node, port,
-                            timeout_ms, on_done, f);
+    return epmd_lookup_open(&f->lookup, &f->loop, &where, timeout_ms, on_done,
+                            f);
 }
 
 static void fake_accept(struct fixture *f)

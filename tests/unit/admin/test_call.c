@@ -95,6 +95,22 @@ static void a_service_is_called_with_the_bare_term(void **state)
     assert_request("[1|2]");
 }
 
+static void a_node_may_be_said_to_be_elsewhere(void **state)
+{
+    (void)state;
+    assert_int_equal(read_call(NULL, "c@h", "echo", "x", NULL), 0);
+    assert_int_equal(call.port, 0);
+    call_fini(&call);
+    cli.at = "10.0.0.5:9100";
+    assert_int_equal(call_read(&call, &cli, &out), 0);
+    assert_string_equal(call.host, "10.0.0.5");
+    assert_int_equal(call.port, 9100);
+    call_fini(&call);
+    cli.at = "9100";
+    assert_int_equal(call_read(&call, &cli, &out), CNODE_EINVALID);
+    assert_non_null(strstr(text(), "--at: expected host:port"));
+}
+
 static void mistakes_in_terms_are_marked(void **state)
 {
     (void)state;
@@ -224,6 +240,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_worker_is_called_through_an_envelope,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_service_is_called_with_the_bare_term,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_node_may_be_said_to_be_elsewhere,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_in_terms_are_marked, setup,
                                         teardown),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
+
 static void check_round_trip(const char *literal, const char *text)
 {
     struct sockaddr_storage address;
@@ -82,9 +84,47 @@ static void other_families_have_no_text(void **state)
     assert_string_equal(out, "");
 }
 
+static void host_and_port_are_told_apart(void **state)
+{
+    static const struct {
+        const char *text, *host; /* NULL: refused */
+        uint16_t port;
+    } cases[] = {
+        {"10.0.0.5:9100", "10.0.0.5", 9100},
+        {"db.example.org:1", "db.example.org", 1},
+        {"[fe80::1%eth0]:65535", "fe80::1%eth0", 65535},
+        {"fe80::1:9100", NULL, 0},
+        {"host", NULL, 0},
+        {"host:", NULL, 0},
+        {"host:0", NULL, 0},
+        {"host:65536", NULL, 0},
+        {"host:123456", NULL, 0},
+        {"host:12x", NULL, 0},
+        {"host:-1", NULL, 0},
+        {":9100", NULL, 0},
+        {"[]:9100", NULL, 0},
+        {"", NULL, 0},
+        {"a-host-longer-than-there-is-room-for:9100", NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char host[20];
+        uint16_t port = 0;
+        bool is_split = address_split(cases[i].text, host, sizeof(host), &port);
+
+        assert_true(is_split == (cases[i].host != NULL));
+        if (is_split) {
+            assert_string_equal(host, cases[i].host);
+            assert_int_equal(port, cases[i].port);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_and_port_are_told_apart),
         cmocka_unit_test(literals_of_both_families_are_read),
         cmocka_unit_test(longest_address_fits_its_text),
         cmocka_unit_test(everything_else_is_no_address),
