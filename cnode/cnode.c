@@ -210,13 +210,15 @@ static void on_ready(void *owner, int rc)
 {
     struct cnode *c = owner;
     const struct cli_list *join = &c->settings.join;
+    struct cluster_config cluster;
     struct buf text;
 
     if (rc != 0) {
         cnode_report(c, rc);
         return; /* the node closes by itself */
     }
-    rc = cluster_start(&c->cluster, &c->node);
+    settings_cluster_config(&c->settings, &cluster);
+    rc = cluster_start(&c->cluster, &c->node, &cluster);
     if (rc == 0) {
         c->is_serving = true;
         rc = pools_start(&c->pools, &c->pool_settings);
@@ -250,8 +252,11 @@ static void on_nodeup(void *owner, struct peer *peer)
 /* Links and monitors are told by the node itself. */
 static void on_nodedown(void *owner, struct peer *peer)
 {
-    (void)owner;
-    (void)peer;
+    struct cnode *c = owner;
+
+    if (c->is_serving) {
+        cluster_nodedown(&c->cluster, peer);
+    }
 }
 
 /* Why there is no node. */

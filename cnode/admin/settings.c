@@ -28,6 +28,7 @@
 #define NODE    struct settings_node
 #define RUNTIME struct settings_runtime
 #define LOGGING struct settings_log
+#define PG      struct settings_pg
 
 static const struct config_key top_keys[] = {
     {KEY_AS("$schema", TOP, schema), .type = CONFIG_STRING,
@@ -38,6 +39,7 @@ static const struct config_key top_keys[] = {
     {KEY(TOP, limits), .type = CONFIG_OBJECT,
      .doc = "limits on what comes from outside"},
     {KEY(TOP, log), .type = CONFIG_OBJECT, .doc = "lines on stderr"},
+    {KEY(TOP, pg), .type = CONFIG_OBJECT, .doc = "process groups: OTP's pg"},
     {KEY(TOP, behaviours), .type = CONFIG_ARRAY,
      .doc = "shared objects to load behaviours from, relative to this file; "
             "those that ship need no entry"},
@@ -127,6 +129,12 @@ static const struct config_key log_keys[] = {
      .doc = "form of a line"},
 };
 
+static const struct config_key pg_keys[] = {
+    {KEY(PG, scopes), .type = CONFIG_ARRAY,
+     .doc = "scopes to take part in from the start, by default [\"pg\"]; "
+            "others are started when a C process uses them"},
+};
+
 static const struct settings_node node_defaults = {
     .listen = "0.0.0.0",
     .epmd = true,
@@ -150,6 +158,7 @@ static const struct settings_log log_defaults = {
 };
 
 static const struct settings_top top_defaults;
+static const struct settings_pg pg_defaults;
 
 /* limits.def as keys and as defaults. */
 static const struct config_key limit_keys[] = {
@@ -190,6 +199,8 @@ void settings_sections(struct settings *settings,
                      "when one is reached.");
     out[4] = SECTION("log", log_keys, log_defaults, settings->log,
                      "Lines on stderr.");
+    out[5] = SECTION("pg", pg_keys, pg_defaults, settings->pg,
+                     "Process groups, as of OTP's pg.");
 }
 
 /* --- reading */
@@ -202,6 +213,7 @@ static void check_join(struct settings *settings, const struct cli *cli);
 static void check_cookies(struct settings *settings);
 static void check_epmd(struct settings *settings);
 static void check_schedulers(struct settings *settings);
+static void check_scopes(struct settings *settings);
 
 static void settings_init(struct settings *settings)
 {
@@ -228,6 +240,7 @@ static void settings_read(struct settings *settings, const struct cli *cli)
     check_epmd(settings);
     reach_settings_check(settings);
     check_schedulers(settings);
+    check_scopes(settings);
 }
 
 int settings_load(struct settings *settings, const struct cli *cli)
@@ -264,7 +277,7 @@ static void read_tables(struct settings *settings)
     for (size_t i = 0; i < SETTINGS_SECTION_COUNT; i++) {
         const struct settings_section *section = &sections[i];
         json_t *objects[] = {settings->config.root, top->node, top->runtime,
-                             top->limits, top->log};
+                             top->limits,           top->log,  top->pg};
         if (objects[i] != NULL) {
             config_read(&settings->config, section->path, objects[i],
                         section->keys, section->count, section->target);
@@ -447,8 +460,54 @@ static void check_schedulers(struct settings *settings)
                  "later release)");
 }
 
+static void add_scope(struct settings *settings, const char *name)
+{
+    struct cli_list *scopes = &settings->scopes;
+
+    scopes->items = mem_realloc(scopes->items,
+                                (scopes->count + 1) * sizeof(*scopes->items));
+    scopes->items[scopes->count++] = name;
+}
+
+static bool is_scope(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->scopes.count; i++) {
+        if (strcmp(settings->scopes.items[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_scopes(struct settings *settings)
+{
+    json_t *element;
+    size_t i;
+
+    if (settings->pg.scopes == NULL) {
+        add_scope(settings, "pg");
+        return;
+    }
+    json_array_foreach(settings->pg.scopes, i, element)
+    {
+        const char *name = json_string_value(element);
+
+        if (name == NULL || name[0] == 0 || strlen(name) > ATOM_MAX_CHARS ||
+            is_scope(settings, name)) {
+            char *path = config_index("pg.scopes", i);
+
+            config_error(&settings->config, path,
+                         "expected the name of a scope, each once");
+            mem_free(path);
+        } else {
+            add_scope(settings, name);
+        }
+    }
+}
+
 void settings_fini(struct settings *settings)
 {
+    mem_free(settings->scopes.items);
     mem_free(settings->join.items);
     mem_free(settings->cookie_path);
     config_fini(&settings->config);
@@ -480,6 +539,15 @@ void settings_node_config(const struct settings *settings, const char *cookie,
         .callback_budget_ns = runtime->callback_budget_ns,
         .callback_limit_ns = runtime->callback_limit_ns,
         .link_profile = (enum link_profile)node->link_profile,
+    };
+}
+
+void settings_cluster_config(const struct settings *settings,
+                             struct cluster_config *out)
+{
+    *out = (struct cluster_config){
+        .pg_scopes = settings->scopes.items,
+        .pg_scope_count = settings->scopes.count,
     };
 }
 

@@ -11,6 +11,7 @@
 #include "admin/cli.h"
 #include "base/config.h"
 #include "base/limits.h"
+#include "cluster/cluster.h"
 #include "node/node.h"
 
 struct settings {
@@ -18,7 +19,7 @@ struct settings {
 
     struct settings_top {
         const char *schema; /* for editors only */
-        json_t *node, *runtime, *limits, *log;
+        json_t *node, *runtime, *limits, *log, *pg;
         json_t *pools, *services, *behaviours;
     } top;
     struct settings_node {
@@ -40,13 +41,17 @@ struct settings {
         json_t *schedulers;
         uint64_t busy_poll_ns, callback_budget_ns, callback_limit_ns;
     } runtime;
+    struct settings_pg {
+        json_t *scopes; /* NULL: the default */
+    } pg;
     struct settings_log {
         int level, format; /* enum log_level, enum log_format */
     } log;
     struct limits limits;
 
-    struct cli_list join; /* of the file and of the options */
-    char *cookie_path;    /* node.cookie_file, made relative to the file */
+    struct cli_list join;   /* of the file and of the options */
+    struct cli_list scopes; /* of pg */
+    char *cookie_path;      /* node.cookie_file, made relative to the file */
 };
 
 /* One object of the configuration, for the reader, the reference and the
@@ -60,7 +65,7 @@ struct settings_section {
     void *target;
 };
 
-enum { SETTINGS_SECTION_COUNT = 5 };
+enum { SETTINGS_SECTION_COUNT = 6 };
 
 /* All sections; `target` points into `settings`. */
 void settings_sections(struct settings *settings,
@@ -79,6 +84,10 @@ void settings_fini(struct settings *settings);
  * as the node. */
 void settings_node_config(const struct settings *settings, const char *cookie,
                           struct node_config *out);
+
+/* The part that the cluster layer wants; `settings` must live as long. */
+void settings_cluster_config(const struct settings *settings,
+                             struct cluster_config *out);
 
 /* The cookie for a node of node.cookies, or NULL. */
 const char *settings_cookie_for(const struct settings *settings,

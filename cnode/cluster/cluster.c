@@ -8,23 +8,37 @@
 #include "cluster/global.h"
 #include "cluster/link_profile.h"
 
-int cluster_start(struct cluster *cluster, struct node *node)
+int cluster_start(struct cluster *cluster, struct node *node,
+                  const struct cluster_config *config)
 {
     int rc;
 
     cluster->node = node;
     rc = net_kernel_start(&cluster->net_kernel, node);
-    if (rc == 0) {
-        rc = erpc_start(&cluster->erpc, node);
-        if (rc != 0) {
-            net_kernel_stop(&cluster->net_kernel);
-        }
+    if (rc != 0) {
+        return rc;
     }
+    rc = erpc_start(&cluster->erpc, node);
+    if (rc != 0) {
+        goto fail_erpc;
+    }
+    rc = pg_scopes_start(&cluster->pg, node, config->pg_scopes,
+                         config->pg_scope_count);
+    if (rc != 0) {
+        goto fail_pg;
+    }
+    return 0;
+
+fail_pg:
+    erpc_stop(&cluster->erpc);
+fail_erpc:
+    net_kernel_stop(&cluster->net_kernel);
     return rc;
 }
 
 void cluster_stop(struct cluster *cluster)
 {
+    pg_scopes_stop(&cluster->pg);
     erpc_stop(&cluster->erpc);
     net_kernel_stop(&cluster->net_kernel);
 }
@@ -36,6 +50,12 @@ void cluster_nodeup(struct cluster *cluster, struct peer *peer)
 
     if (!node->config.hidden && !peer->is_hidden) {
         global_nodeup(node, self, peer);
+        pg_scopes_nodeup(&cluster->pg, peer);
     }
     link_profile_nodeup(node, self, peer);
+}
+
+void cluster_nodedown(struct cluster *cluster, struct peer *peer)
+{
+    pg_scopes_nodedown(&cluster->pg, peer);
 }

@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What every BEAM peer expects of a visible node: a net_kernel that answers
- * pings, and global's sync released at nodeup. Also tunes the peer's end of the
- * connection. Belongs to scheduler 0.
+ * pings, global's sync released at nodeup, the scopes of pg. Also tunes the
+ * peer's end of the connection. Belongs to scheduler 0.
  */
 #ifndef CNODE_CLUSTER_CLUSTER_H
 #define CNODE_CLUSTER_CLUSTER_H
 
 #include "cluster/erpc.h"
 #include "cluster/net_kernel.h"
+#include "cluster/pg_scopes.h"
 #include "node/node.h"
+
+/* The strings live as long as the node. */
+struct cluster_config {
+    const char *const *pg_scopes; /* to be started */
+    size_t pg_scope_count;
+};
 
 struct cluster {
     struct node *node;
     struct net_kernel net_kernel;
     struct erpc erpc;
+    struct pg_scopes pg;
 };
 
 /* After the node is ready. CNODE_LIMIT, CNODE_EXISTS. */
-MUST_USE int cluster_start(struct cluster *cluster, struct node *node);
+MUST_USE int cluster_start(struct cluster *cluster, struct node *node,
+                           const struct cluster_config *config);
 void cluster_stop(struct cluster *cluster);
 
-/* From the node's events. */
+/* From the node's events, between start and stop. */
 void cluster_nodeup(struct cluster *cluster, struct peer *peer);
+void cluster_nodedown(struct cluster *cluster, struct peer *peer);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/metric.h"
 #include "term/build.h"
 
 /* As bytes without holes: it is hashed. */
@@ -79,7 +80,12 @@ void pg_owner_init(struct pg_owner *owner, bool is_local)
 static int key_of(struct pg_view *view, struct cnode_term name,
                   struct term_key *key)
 {
-    return term_key_make(key, name, limits.pg_group_bytes, &view->scratch);
+    int rc = term_key_make(key, name, limits.pg_group_bytes, &view->scratch);
+
+    if (rc == CNODE_TOO_LARGE) {
+        METRIC_INC(pg_refused);
+    }
+    return rc;
 }
 
 struct pg_group *pg_view_find(struct pg_view *view, struct cnode_term name)
@@ -105,6 +111,7 @@ int pg_view_open(struct pg_view *view, struct cnode_term name,
         return 0;
     }
     if (view->groups.count >= limits.pg_groups) {
+        METRIC_INC(pg_refused);
         return CNODE_LIMIT;
     }
     rc = term_key_copy(&copy, &key);
@@ -137,6 +144,7 @@ int pg_view_add(struct pg_view *view, struct pg_group *group,
     struct pg_member *member = map_get(&view->members, hash, &key);
 
     if (view->memberships >= limits.pg_members) {
+        METRIC_INC(pg_refused);
         return CNODE_LIMIT;
     }
     if (member == NULL) {

@@ -18,6 +18,8 @@
 #define SYNC                                                                   \
     "to=global_name_server payload={'$gen_cast',{in_sync,n1@here,true}}"
 
+static const struct cluster_config config;
+
 struct fixture {
     struct node node;
     struct cluster cluster;
@@ -41,7 +43,7 @@ static int setup(void **state)
 
     memset(&f, 0, sizeof(f));
     fake_node_open(&f.node);
-    assert_int_equal(cluster_start(&f.cluster, &f.node), 0);
+    assert_int_equal(cluster_start(&f.cluster, &f.node, &config), 0);
     *state = &f;
     return 0;
 }
@@ -199,7 +201,7 @@ static void a_second_cluster_is_refused_and_leaves_nothing(void **state)
     uint32_t processes = f->node.scheduler.table.count;
 
     attach(f, false);
-    assert_int_equal(cluster_start(&second, &f->node), CNODE_EXISTS);
+    assert_int_equal(cluster_start(&second, &f->node, &config), CNODE_EXISTS);
     assert_int_equal(f->node.scheduler.table.count, processes);
 }
 
