@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/metric.h"
 #include "term/build.h"
 #include "term/text.h"
 
@@ -545,6 +546,8 @@ static void above_the_limit_of_members_nobody_joins(void **state)
 {
     struct fixture *f = *state;
 
+    uint64_t before = metric_read(METRIC_pg_refused);
+
     limits.pg_members = 2;
     assert_int_equal(join(f, "g", f->ours), 0);
     assert_int_equal(join(f, "g", f->ours), 0);
@@ -554,6 +557,7 @@ static void above_the_limit_of_members_nobody_joins(void **state)
     assert_int_equal(
         hear(f, "{'$gen_cast', {sync, ~p, [{g, [~p]}]}}", f->scope, f->theirs),
         CNODE_LIMIT);
+    assert_int_equal(metric_read(METRIC_pg_refused) - before, 2);
     assert_int_equal(leave(f, "g", f->ours), 0);
     assert_int_equal(join(f, "h", f->ours2), 0);
 }
