@@ -130,7 +130,7 @@ static int scope_begin(struct pg_scope *scope, atom_t name)
         return rc;
     }
     scope->process.flags |= PROCESS_TRAP_EXIT;
-    rc = names_register(&node->names, name, &scope->process);
+    rc = names_register(node, name, &scope->process);
     if (rc != 0) {
         node_exit(node, &scope->process, atom_term(A_normal));
         return rc;
@@ -359,7 +359,7 @@ static int service_begin(struct pg_scopes *scopes)
         return rc;
     }
     scopes->process.flags |= PROCESS_TRAP_EXIT;
-    rc = names_register(&node->names, A_cnode_pg, &scopes->process);
+    rc = names_register(node, A_cnode_pg, &scopes->process);
     if (rc != 0) {
         node_exit(node, &scopes->process, atom_term(A_normal));
     }

@@ -83,11 +83,10 @@ static const char *ask(struct fixture *f, struct recorder *who,
 /* The process of a scope. */
 static struct pid scope_pid(struct fixture *f, const char *name)
 {
-    struct process *process =
-        names_whereis(&f->node.names, atom_find(name, strlen(name)));
+    struct pid pid = PID_NONE;
 
-    assert_non_null(process);
-    return node_pid(&f->node, process);
+    assert_true(names_whereis(&f->node, atom_find(name, strlen(name)), &pid));
+    return pid;
 }
 
 /* The scope `name` gets a message of the remote process. */
