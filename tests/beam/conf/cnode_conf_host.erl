@@ -6,7 +6,7 @@
 %% us, which is asked over a socket (see the script `conformance`).
 -module(cnode_conf_host).
 
--export([start/2, stop/1, kill/1, signal/2, start_beam/1, stop_beam/1]).
+-export([start/2, stop/1, kill/1, signal/2, start_beam/1, start_beam/3, stop_beam/1]).
 
 %% A node under test. Options: name (as text, without host), args, config (more
 %% of a C node's configuration), hidden.

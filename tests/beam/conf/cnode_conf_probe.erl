@@ -22,6 +22,7 @@
 
 %% The service `probe` comes back when it exits, as in C.
 start_service() ->
+    {ok, _} = pg:start(pg),
     Me = self(),
     Keeper = spawn(fun() ->
         process_flag(trap_exit, true),

@@ -127,7 +127,7 @@
     P = probe(C),
     P = erpc:call(Third, gen_server, call, [P, self]),
     erpc:call(Third, erlang, send, [P, {from, third}]),
-    [{from, third}] = flush(P).
+    [{from, third}] = flushed(P, 1).
 
 'timers send later'(C) ->
     P = probe(C),
