@@ -4,6 +4,7 @@
  * starts. It stops in the opposite order.
  *
  *     configuration   admin/settings, pool/pool_config (loads behaviours)
+ *     TLS             admin/tls_settings: reads certificates, if any
  *     cookie          admin/cookie
  *     signals         admin/signals: from here on SIGTERM stops cleanly
  *     node            node/node: listens, registers at epmd
@@ -39,6 +40,7 @@ struct cnode {
     struct settings settings;
     struct pool_settings pool_settings;
     char cookie[COOKIE_MAX + 1];
+    struct tls_context *tls; /* NULL: plain TCP */
 
     struct node_config config;
     struct node node;
@@ -53,6 +55,7 @@ struct cnode {
 static int cnode_load(struct cnode *c, const struct cli *cli);
 static int cnode_read_cookie(struct cnode *c, const struct cli *cli);
 static int cnode_run(struct cnode *c);
+static void cnode_check_certificate(const struct cnode *c);
 static const char *cookie_for(void *owner, const char *name);
 static bool is_allowed(void *owner, const char *name);
 static bool address_for(void *owner, const char *name,
@@ -130,7 +133,7 @@ static int cnode_load(struct cnode *c, const struct cli *cli)
         pool_settings_read(&c->pool_settings, config, settings->top.behaviours,
                            settings->top.pools, settings->top.services);
     }
-    if (config->error_count == 0) {
+    if (config->error_count == 0 && settings_open_tls(settings, &c->tls) == 0) {
         return 0;
     }
     print(stderr, &config->errors);
@@ -162,6 +165,8 @@ static int cnode_run(struct cnode *c)
     c->config.cookie_for = cookie_for;
     c->config.is_allowed = is_allowed;
     c->config.address_for = address_for;
+    c->config.tls = c->tls;
+    cnode_check_certificate(c);
     rc = node_init(node, &c->config, &node_events, c);
     if (rc != 0) {
         cnode_report(c, rc);
@@ -180,6 +185,19 @@ static int cnode_run(struct cnode *c)
     pools_fini(&c->pools);
     node_fini(node);
     return c->code;
+}
+
+/* Others will refuse us: better known now. */
+static void cnode_check_certificate(const struct cnode *c)
+{
+    const char *host = strchr(c->config.name, '@');
+    char why[512];
+
+    if (c->tls != NULL && host != NULL &&
+        tls_context_has_flaw(c->tls, host + 1, why, sizeof(why))) {
+        LOG_WARN("own_certificate", F_STR("node", c->config.name),
+                 F_STR("why", why));
+    }
 }
 
 static const char *cookie_for(void *owner, const char *name)
@@ -305,6 +323,7 @@ static void cnode_unload(struct cnode *c)
 {
     pool_settings_fini(&c->pool_settings);
     settings_fini(&c->settings);
+    tls_context_free(c->tls);
     explicit_bzero(c->cookie, sizeof(c->cookie));
     mem_free(c);
 }

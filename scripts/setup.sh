@@ -22,7 +22,7 @@ build   ninja-build     has_program ninja
 build   pkg-config      has_program pkg-config
 build   libuv1-dev      has_library libuv
 build   libjansson-dev  has_library jansson
-build   libssl-dev      has_library libcrypto
+build   libssl-dev      has_library libssl
 demo    erlang-base     has_program erl
 demo    elixir          has_program elixir
 demo    erlang-inets    has_erlang inets

@@ -90,6 +90,9 @@ static const struct config_key node_keys[] = {
      .doc = "whether sending to a node that is not connected dials it, as "
             "dist_auto_connect: always; once: not any more after it was lost; "
             "never. Nodes of node.join are dialled in any case"},
+    {KEY(NODE, tls), .type = CONFIG_OBJECT,
+     .doc = "speak TLS with all nodes, as erl -proto_dist inet_tls does; "
+            "without it plain TCP"},
     {KEY_AS("ticktime", NODE, ticktime_ns), .type = CONFIG_DURATION,
      .least = SEC, .most = 86400 * SEC,
      .doc = "a peer that is silent for that long is down; as net_ticktime, "
@@ -192,14 +195,21 @@ void settings_sections(struct settings *settings,
                      "The file is one JSON object.");
     out[1] = SECTION("node", node_keys, node_defaults, settings->node,
                      "The node's place in the cluster.");
-    out[2] = SECTION("runtime", runtime_keys, runtime_defaults,
+    out[2] = (struct settings_section){
+        .path = "node.tls",
+        .doc = "TLS between nodes. The files are read when the node starts.",
+        .keys = tls_settings_keys,
+        .count = tls_settings_key_count,
+        .defaults = &tls_settings_defaults,
+        .target = &settings->tls};
+    out[3] = SECTION("runtime", runtime_keys, runtime_defaults,
                      settings->runtime, "How callbacks are run.");
-    out[3] = SECTION("limits", limit_keys, limit_defaults, settings->limits,
+    out[4] = SECTION("limits", limit_keys, limit_defaults, settings->limits,
                      "Limits on what comes from outside, and what happens "
                      "when one is reached.");
-    out[4] = SECTION("log", log_keys, log_defaults, settings->log,
+    out[5] = SECTION("log", log_keys, log_defaults, settings->log,
                      "Lines on stderr.");
-    out[5] = SECTION("pg", pg_keys, pg_defaults, settings->pg,
+    out[6] = SECTION("pg", pg_keys, pg_defaults, settings->pg,
                      "Process groups, as of OTP's pg.");
 }
 
@@ -219,6 +229,7 @@ static void settings_init(struct settings *settings)
 {
     *settings = (struct settings){
         .node = node_defaults,
+        .tls = tls_settings_defaults,
         .runtime = runtime_defaults,
         .log = log_defaults,
         .limits = limit_defaults,
@@ -241,6 +252,9 @@ static void settings_read(struct settings *settings, const struct cli *cli)
     reach_settings_check(settings);
     check_schedulers(settings);
     check_scopes(settings);
+    if (settings->node.tls != NULL) {
+        tls_settings_check(&settings->tls, &settings->config);
+    }
 }
 
 int settings_load(struct settings *settings, const struct cli *cli)
@@ -276,8 +290,13 @@ static void read_tables(struct settings *settings)
     settings_sections(settings, sections);
     for (size_t i = 0; i < SETTINGS_SECTION_COUNT; i++) {
         const struct settings_section *section = &sections[i];
-        json_t *objects[] = {settings->config.root, top->node, top->runtime,
-                             top->limits,           top->log,  top->pg};
+        json_t *objects[] = {settings->config.root,
+                             top->node,
+                             settings->node.tls,
+                             top->runtime,
+                             top->limits,
+                             top->log,
+                             top->pg};
         if (objects[i] != NULL) {
             config_read(&settings->config, section->path, objects[i],
                         section->keys, section->count, section->target);
@@ -514,6 +533,14 @@ void settings_fini(struct settings *settings)
 }
 
 /* --- handing on */
+
+int settings_open_tls(struct settings *settings, struct tls_context **context)
+{
+    *context = NULL;
+    return settings->node.tls == NULL
+               ? 0
+               : tls_settings_open(&settings->tls, &settings->config, context);
+}
 
 void settings_node_config(const struct settings *settings, const char *cookie,
                           struct node_config *out)

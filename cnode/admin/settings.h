@@ -9,6 +9,7 @@
 #define CNODE_ADMIN_SETTINGS_H
 
 #include "admin/cli.h"
+#include "admin/tls_settings.h"
 #include "base/config.h"
 #include "base/limits.h"
 #include "cluster/cluster.h"
@@ -36,7 +37,9 @@ struct settings {
         uint64_t ticktime_ns, setup_ns, stop_ns;
         int link_profile; /* enum link_profile */
         json_t *cookies;
+        json_t *tls; /* NULL: plain TCP */
     } node;
+    struct settings_tls tls;
     struct settings_runtime {
         json_t *schedulers;
         uint64_t busy_poll_ns, callback_budget_ns, callback_limit_ns;
@@ -65,7 +68,7 @@ struct settings_section {
     void *target;
 };
 
-enum { SETTINGS_SECTION_COUNT = 6 };
+enum { SETTINGS_SECTION_COUNT = 7 };
 
 /* All sections; `target` points into `settings`. */
 void settings_sections(struct settings *settings,
@@ -79,6 +82,11 @@ MUST_USE int settings_load(struct settings *settings, const struct cli *cli);
 MUST_USE int settings_parse(struct settings *settings, const struct cli *cli,
                             const char *text);
 void settings_fini(struct settings *settings);
+
+/* Reads the files of node.tls: *context, NULL when there is no such key. Or
+ * CNODE_CONFIG and a mistake more. */
+MUST_USE int settings_open_tls(struct settings *settings,
+                               struct tls_context **context);
 
 /* The part that the node layer wants; `cookie` and `settings` must live as long
  * as the node. */

@@ -2,12 +2,14 @@
  *
  * One connection to a peer node.
  *
- *   CONNECTING -> HANDSHAKE -> UP -> CLOSING -> (closed event, freed)
- *        \___________\_________/
+ *   CONNECTING -> (SECURING ->) HANDSHAKE -> UP -> CLOSING -> (closed event,
+ *        \____________\____________\_________/                  freed)
  *
  * In: libuv reads to the end of one buffer; whole handshake packets, then whole
  * frames are consumed at its front, and the rest is moved there. The last
- * packet of a handshake and the first frames may share one read.
+ * packet of a handshake and the first frames may share one read. Under TLS the
+ * inlet deciphers in between, and the outlet the other way; nothing else here
+ * knows of it but for the state before the handshake.
  *
  * Out: what a turn of the loop put on the channel is gathered and written at
  * the end of that turn, at once if the socket takes it. What it does not take
@@ -18,20 +20,32 @@
  */
 #include "dist/conn.h"
 
+#include <string.h>
+
+#include <cnode/error.h>
+
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/trace.h"
 #include "dist/address.h"
 #include "dist/flags.h"
+#include "dist/inlet.h"
 #include "dist/outlet.h"
 #include "dist/pace.h"
 #include "dist/pulse.h"
-#include "dist/read_buffer.h"
 
-enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP, CONN_CLOSING };
+enum conn_state {
+    CONN_CONNECTING,
+    CONN_SECURING, /* TLS shakes hands */
+    CONN_HANDSHAKE,
+    CONN_UP,
+    CONN_CLOSING
+};
 
 static const uint32_t conn_moves[] = {
-    [CONN_CONNECTING] = BIT(CONN_HANDSHAKE) | BIT(CONN_CLOSING),
+    [CONN_CONNECTING] =
+        BIT(CONN_SECURING) | BIT(CONN_HANDSHAKE) | BIT(CONN_CLOSING),
+    [CONN_SECURING] = BIT(CONN_HANDSHAKE) | BIT(CONN_CLOSING),
     [CONN_HANDSHAKE] = BIT(CONN_UP) | BIT(CONN_CLOSING),
     [CONN_UP] = BIT(CONN_CLOSING),
     [CONN_CLOSING] = 0,
@@ -52,6 +66,7 @@ struct conn {
     struct timer timer; /* deadline of a handshake step; then the pulse */
     char address[ADDRESS_TEXT_MAX];
 
+    struct tls *tls;            /* NULL: plain */
     struct handshake handshake; /* afterwards keeps what we know of the peer */
 
     /* once up */
@@ -60,8 +75,7 @@ struct conn {
     struct pulse pulse;
 
     /* in */
-    struct read_buffer in;
-    uint64_t bytes_in;
+    struct inlet in;
 
     /* out */
     struct flush_hook flush;
@@ -72,6 +86,7 @@ struct conn {
 static struct conn *conn_new(struct loop *loop,
                              const struct conn_config *config,
                              const struct conn_events *events, void *owner);
+static void conn_use_tls(struct conn *conn, struct tls *tls);
 static void conn_free(struct conn *conn);
 static void on_abandoned(uv_handle_t *handle);
 static void on_connected(uv_connect_t *req, int status);
@@ -79,6 +94,9 @@ static int conn_greet(struct conn *conn);
 static void on_timer(struct timer *timer);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static int conn_read(struct conn *conn);
+static int conn_secure(struct conn *conn);
+static int conn_consume(struct conn *conn);
 static int conn_shake(struct conn *conn, size_t *used);
 static enum handshake_status on_named(void *owner, const char *name,
                                       uint64_t flags, uint32_t creation);
@@ -135,6 +153,9 @@ int conn_dial(struct conn **out, struct loop *loop,
     if (rc < 0) {
         goto fail_handshake;
     }
+    if (config->tls != NULL) {
+        conn_use_tls(conn, tls_dial(config->tls, strchr(peer, '@') + 1));
+    }
     rc = uv_tcp_init(&loop->uv, &conn->tcp);
     if (rc < 0) {
         goto fail_handshake;
@@ -181,8 +202,11 @@ int conn_accept(struct conn **out, struct loop *loop,
         address_text((const struct sockaddr *)&address, conn->address);
     }
     (void)uv_tcp_nodelay(&conn->tcp, 1);
+    if (config->tls != NULL) {
+        conn_use_tls(conn, tls_accept(config->tls));
+    }
     handshake_accept(&conn->handshake);
-    conn->state = CONN_HANDSHAKE;
+    conn->state = config->tls != NULL ? CONN_SECURING : CONN_HANDSHAKE;
     rc = uv_read_start(conn_stream(conn), on_alloc, on_read);
     if (rc < 0) {
         goto fail_tcp;
@@ -209,7 +233,8 @@ static struct conn *conn_new(struct loop *loop,
     conn->events = events;
     conn->owner = owner;
     timer_init(&conn->timer, on_timer);
-    read_buffer_init(&conn->in);
+    inlet_init(&conn->in, NULL);
+    outlet_init(&conn->outlet, conn_stream(conn), NULL);
     flush_hook_init(&conn->flush, on_flush);
     /* Without random bits a recorded digest could be played back: no way on. */
     CHECK(uv_random(NULL, NULL, &random, sizeof(random), 0, NULL) == 0);
@@ -218,13 +243,24 @@ static struct conn *conn_new(struct loop *loop,
     return conn;
 }
 
+/* Before any byte is read or written. */
+static void conn_use_tls(struct conn *conn, struct tls *tls)
+{
+    conn->tls = tls;
+    inlet_init(&conn->in, tls);
+    outlet_init(&conn->outlet, conn_stream(conn), tls);
+    handshake_widen(&conn->handshake);
+}
+
 static void conn_free(struct conn *conn)
 {
     if (conn->has_channel) {
         channel_fini(&conn->channel);
     }
     handshake_fini(&conn->handshake);
-    read_buffer_fini(&conn->in);
+    inlet_fini(&conn->in);
+    outlet_fini(&conn->outlet);
+    tls_free(conn->tls);
     mem_free(conn);
 }
 
@@ -243,7 +279,7 @@ static void on_connected(uv_connect_t *req, int status)
         return;
     }
     if (rc == 0) {
-        conn_move(conn, CONN_HANDSHAKE);
+        conn_move(conn, conn->tls != NULL ? CONN_SECURING : CONN_HANDSHAKE);
         (void)uv_tcp_nodelay(&conn->tcp, 1);
         loop_timer_start(conn->loop, &conn->timer, conn->config->setup_ms);
         rc = uv_read_start(conn_stream(conn), on_alloc, on_read);
@@ -256,29 +292,10 @@ static void on_connected(uv_connect_t *req, int status)
     }
 }
 
-/* Writes what the handshake has to say. All of its messages together are
- * smaller than any socket buffer and each waits for the peer's answer, so one
- * that is not taken whole at once is a failure. */
+/* Writes what the handshake has to say. */
 static int conn_greet(struct conn *conn)
 {
-    struct buf *out = &conn->handshake.out;
-    size_t size = buf_size(out);
-    int n;
-
-    if (buf_error(out) != 0) {
-        return buf_error(out);
-    }
-    if (size == 0) {
-        return 0;
-    }
-    uv_buf_t vec = uv_buf_init((char *)buf_data(out), (unsigned)size);
-    n = uv_try_write(conn_stream(conn), &vec, 1);
-    if (n < 0) {
-        return n;
-    }
-    buf_consume(out, (size_t)n);
-    METRIC_ADD(bytes_out, (size_t)n);
-    return (size_t)n == size ? 0 : CNODE_STALLED;
+    return outlet_say(&conn->outlet, &conn->handshake.out);
 }
 
 static void on_timer(struct timer *timer)
@@ -298,7 +315,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct conn *conn = handle->data;
     size_t room = 0;
-    uint8_t *at = read_buffer_room(&conn->in, &room);
+    uint8_t *at = inlet_room(&conn->in, &room);
 
     (void)suggested;
     *buf = uv_buf_init((char *)at, (unsigned)room); /* 0: UV_ENOBUFS */
@@ -307,8 +324,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *conn = stream->data;
-    size_t used = 0;
-    int rc = 0;
+    int rc;
 
     (void)buf;
     if (n == 0 || conn->state == CONN_CLOSING) {
@@ -320,12 +336,58 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                                            : (int)n);
         return;
     }
-    read_buffer_commit(&conn->in, (size_t)n);
-    conn->bytes_in += (uint64_t)n;
+    inlet_commit(&conn->in, (size_t)n);
     METRIC_ADD(bytes_in, (uint64_t)n);
     loop_traffic(conn->loop);
+    rc = conn_read(conn);
+    if (rc < 0) {
+        conn_close(conn, rc);
+    }
+}
 
-    if (conn->state == CONN_HANDSHAKE) {
+/* All that one read brought; under TLS that may take several rounds. */
+static int conn_read(struct conn *conn)
+{
+    int rc = 0, more = inlet_next(&conn->in);
+
+    while (more > 0 && rc == 0) {
+        rc = conn_consume(conn);
+        if (conn->state == CONN_CLOSING) {
+            return 0;
+        }
+        more = rc == 0 ? inlet_next(&conn->in) : 0;
+    }
+    if (rc != 0 || more < 0) {
+        return rc != 0 ? rc : more;
+    }
+    if (conn->state == CONN_SECURING) {
+        return conn_secure(conn);
+    }
+    if (conn->tls != NULL && buf_size(&conn->tls->out) > 0) {
+        conn_flush_later(conn); /* TLS has to say something */
+    }
+    return 0;
+}
+
+/* TLS goes on, or is done and the handshake is next. */
+static int conn_secure(struct conn *conn)
+{
+    if (conn->tls->state == TLS_UP) {
+        conn_move(conn, CONN_HANDSHAKE);
+        loop_timer_start(conn->loop, &conn->timer, conn->config->setup_ms);
+    }
+    return conn_greet(conn);
+}
+
+static int conn_consume(struct conn *conn)
+{
+    size_t used = 0;
+    int rc = 0;
+
+    if (conn->state == CONN_SECURING) {
+        rc = conn_secure(conn);
+    }
+    if (rc == 0 && conn->state == CONN_HANDSHAKE) {
         rc = conn_shake(conn, &used);
     }
     if (rc == 0 && conn->state == CONN_UP) {
@@ -335,9 +397,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (rc == 0 && conn->state != CONN_CLOSING) {
         rc = conn_keep(conn, used);
     }
-    if (rc < 0) {
-        conn_close(conn, rc);
-    }
+    return rc;
 }
 
 /* Feeds the handshake; when it is done the rest of the bytes belongs to the
@@ -345,11 +405,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static int conn_shake(struct conn *conn, size_t *used)
 {
     enum handshake_state before = conn->handshake.state;
-    int rc =
-        handshake_feed(&conn->handshake, conn->in.bytes, conn->in.size, used);
+    const struct read_buffer *in = &conn->in.plain;
+    int rc = handshake_feed(&conn->handshake, in->bytes, in->size, used);
 
     if (rc < 0 || conn->state == CONN_CLOSING) {
-        return rc;
+        /* It was not let in because of its certificate? */
+        return rc == CNODE_NOT_ALLOWED && conn->tls != NULL &&
+                       conn->tls->error != 0
+                   ? conn->tls->error
+                   : rc;
     }
     rc = conn_greet(conn);
     if (rc < 0) {
@@ -368,7 +432,8 @@ static enum handshake_status on_named(void *owner, const char *name,
 {
     struct conn *conn = owner;
 
-    if (conn->state == CONN_CLOSING) {
+    if (conn->state == CONN_CLOSING ||
+        (conn->tls != NULL && tls_check_name(conn->tls, name) != 0)) {
         return HANDSHAKE_NOT_ALLOWED;
     }
     return conn->events->named(conn->owner, conn, name, flags, creation);
@@ -399,8 +464,12 @@ static void conn_go_up(struct conn *conn)
     METRIC_INC(handshakes_ok);
     channel_init(&conn->channel, both, &channel_events, conn);
     conn->has_channel = true;
-    outlet_init(&conn->outlet, conn_stream(conn), &conn->channel, on_landed);
-    conn->pulse.in = conn->bytes_in;
+    outlet_attach(&conn->outlet, &conn->channel, on_landed);
+    if (conn->tls != NULL) {
+        tls_trust(conn->tls);
+    }
+    conn->pulse.in = conn->in.bytes;
+    conn->pulse.overhead = outlet_overhead(&conn->outlet);
     conn->pulse.written_ms = loop_now_ms(conn->loop); /* the handshake's */
     conn_next_pulse(conn);
     conn->events->up(conn->owner, conn); /* may close us */
@@ -408,10 +477,11 @@ static void conn_go_up(struct conn *conn)
 
 static int conn_feed(struct conn *conn, size_t *used)
 {
+    const struct read_buffer *bytes = &conn->in.plain;
     size_t start = *used, taken = 0;
     uint64_t in = conn->channel.frames_in, out = conn->channel.frames_out;
-    int rc = channel_feed(&conn->channel, conn->in.bytes + start,
-                          conn->in.size - start, &taken, &conn->stop);
+    int rc = channel_feed(&conn->channel, bytes->bytes + start,
+                          bytes->size - start, &taken, &conn->stop);
     uint64_t pause_ns = pace_pause_ns(conn->channel.frames_in - in,
                                       conn->channel.frames_out - out);
 
@@ -440,14 +510,14 @@ static void on_over_limit(void *owner, const struct control *control,
 /* Keeps the unconsumed bytes, with room to read the rest of their frame. */
 static int conn_keep(struct conn *conn, size_t used)
 {
-    size_t rest = conn->in.size - used;
+    size_t rest = conn->in.plain.size - used;
     size_t frame = 0;
     int rc;
 
     if (conn->state == CONN_UP) { /* channel_feed() has checked its limit */
-        frame = channel_frame_bytes(conn->in.bytes + used, rest);
+        frame = channel_frame_bytes(conn->in.plain.bytes + used, rest);
     }
-    rc = read_buffer_take(&conn->in, used, frame);
+    rc = inlet_take(&conn->in, used, frame);
     /* Not even a length in so many bytes: no handshake is that long. */
     return rc == CNODE_TOO_LARGE ? CNODE_PROTOCOL : rc;
 }
@@ -473,7 +543,7 @@ static void conn_answer(struct conn *conn)
 static void conn_pulse(struct conn *conn)
 {
     enum pulse_verdict verdict =
-        pulse_round(&conn->pulse, conn->bytes_in, outlet_taken(&conn->outlet),
+        pulse_round(&conn->pulse, conn->in.bytes, outlet_taken(&conn->outlet),
                     outlet_waiting(&conn->outlet));
 
     if (verdict == PULSE_STALLED) {
@@ -484,7 +554,7 @@ static void conn_pulse(struct conn *conn)
         conn_tick(conn);
     }
     if (conn->pulse.quiet_rounds > 0) {
-        read_buffer_relax(&conn->in); /* an idle peer costs little */
+        inlet_relax(&conn->in); /* an idle peer costs little */
     }
     conn_next_pulse(conn);
 }
@@ -558,6 +628,9 @@ void conn_close(struct conn *conn, int reason)
     if (reason == CNODE_STALLED) {
         METRIC_INC(peers_stalled);
     }
+    if (conn->state == CONN_SECURING) {
+        reason = tls_end_reason(conn->tls, reason);
+    }
     conn_move(conn, CONN_CLOSING);
     conn->reason = reason;
     conn->stop = true;
@@ -570,7 +643,7 @@ void conn_close(struct conn *conn, int reason)
  * failed handshake left, or what was queued before a clean stop. */
 static void conn_farewell(struct conn *conn)
 {
-    if (conn->state == CONN_HANDSHAKE) {
+    if (conn->state == CONN_HANDSHAKE || conn->state == CONN_SECURING) {
         (void)conn_greet(conn);
     } else if (conn->state == CONN_UP) {
         outlet_farewell(&conn->outlet);
@@ -611,4 +684,9 @@ uint32_t conn_peer_creation(const struct conn *conn)
 const char *conn_address(const struct conn *conn)
 {
     return conn->address;
+}
+
+const char *conn_why(const struct conn *conn)
+{
+    return conn->tls != NULL ? conn->tls->why : "";
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection to a peer node: socket, handshake, then channel, with its
- * deadlines. Belongs to one loop.
+ * One connection to a peer node: socket, TLS if it is to be, handshake, then
+ * channel, with its deadlines. Belongs to one loop.
  *
- *   CONNECTING -> HANDSHAKE -> UP -> CLOSING -> (closed event, freed)
- *        \___________\_________/
+ *   CONNECTING -> (SECURING ->) HANDSHAKE -> UP -> CLOSING -> (closed event,
+ *        \____________\____________\_________/                  freed)
  *
- * Deadlines: net_setuptime for each step of the handshake; when up, something
- * is sent every ticktime/8 if nothing else was (a BEAM may run a shorter
- * ticktime than ours), the peer is given up when no byte came for a ticktime
- * (CNODE_STALLED), or when it took no byte of a waiting write for a ticktime.
+ * Deadlines: net_setuptime for TLS and for each step of the handshake; when up,
+ * something is sent every ticktime/8 if nothing else was (a BEAM may run a
+ * shorter ticktime than ours), the peer is given up when no byte came for a
+ * ticktime (CNODE_STALLED), or when it took no byte of a waiting write for a
+ * ticktime.
  */
 #ifndef CNODE_DIST_CONN_H
 #define CNODE_DIST_CONN_H
@@ -44,8 +45,9 @@ struct conn_config {
     const char *self; /* borrowed for the life of the conn, as the rest */
     uint64_t flags;
     uint32_t creation;
-    uint64_t setup_ms;    /* net_setuptime, per step */
-    uint64_t ticktime_ms; /* net_ticktime */
+    uint64_t setup_ms;             /* net_setuptime, per step */
+    uint64_t ticktime_ms;          /* net_ticktime */
+    const struct tls_context *tls; /* NULL: plain TCP */
 };
 
 /* Dials `address` and greets it as `peer`. 0, or an error before anything
@@ -71,6 +73,8 @@ uint64_t conn_peer_flags(const struct conn *conn);
 uint32_t conn_peer_creation(const struct conn *conn);
 /* The address of the other end as text, for logs. */
 const char *conn_address(const struct conn *conn);
+/* What TLS says about the reason of its end, for logs; "" when nothing. */
+const char *conn_why(const struct conn *conn);
 
 /* Something was put on the channel: written at the end of this turn. Called by
  * whoever called channel_end(). */

@@ -8,9 +8,10 @@
  *   A -> B  r, Challenge:32, Digest:16   MD5(cookie ++ decimal challenge of B)
  *   B -> A  a, Digest:16                 MD5(cookie ++ decimal challenge of A)
  *
- * Every packet has its length in front, 16 bits. One function a state takes one
- * packet; a table says which. Whatever is not the expected packet ends it:
- * there is nobody to be patient with before the cookie is proved.
+ * Every packet has its length in front, 16 bits, over TLS 32. One function a
+ * state takes one packet; a table says which. Whatever is not the expected
+ * packet ends it: there is nobody to be patient with before the cookie is
+ * proved.
  *
  * A wrong digest gets no answer, as with the BEAM. The older connection of a
  * node is replaced only after the digest of the newer one was right, else
@@ -168,6 +169,21 @@ void handshake_fini(struct handshake *h)
     buf_fini(&h->out);
 }
 
+void handshake_widen(struct handshake *h)
+{
+    h->is_wide = true;
+}
+
+/* The length in front of a packet. */
+static void put_length(struct handshake *h, size_t size)
+{
+    if (h->is_wide) {
+        buf_put_u32(&h->out, (uint32_t)size);
+    } else {
+        buf_put_u16(&h->out, (uint16_t)size);
+    }
+}
+
 void handshake_accept(struct handshake *h)
 {
     h->state = HANDSHAKE_NAME;
@@ -184,7 +200,7 @@ int handshake_dial(struct handshake *h, const char *peer)
     memcpy(h->peer, peer, strlen(peer) + 1);
     h->state = HANDSHAKE_STATUS;
 
-    buf_put_u16(&h->out, (uint16_t)(NAME_HEAD + len));
+    put_length(h, NAME_HEAD + len);
     buf_put_u8(&h->out, 'N');
     buf_put_u64(&h->out, h->self_flags);
     buf_put_u32(&h->out, h->self_creation);
@@ -193,24 +209,31 @@ int handshake_dial(struct handshake *h, const char *peer)
     return buf_error(&h->out);
 }
 
+/* A TLS record where a packet should be: its type (alert or handshake) and
+ * version. No packet is that long. */
+static bool is_tls(const struct handshake *h, const uint8_t *bytes)
+{
+    return !h->is_wide && (bytes[0] == 21 || bytes[0] == 22) && bytes[1] == 3;
+}
+
 int handshake_feed(struct handshake *h, const uint8_t *bytes, size_t len,
                    size_t *used)
 {
-    size_t at = 0;
+    size_t at = 0, head = h->is_wide ? 4 : 2;
     int rc = 0;
 
-    while (rc == 0 && steps[h->state].on_packet != NULL && len - at >= 2) {
-        size_t size = get_u16(bytes + at);
+    while (rc == 0 && steps[h->state].on_packet != NULL && len - at >= head) {
+        size_t size = h->is_wide ? get_u32(bytes + at) : get_u16(bytes + at);
 
         if (size == 0 || size > PACKET_MAX) {
-            rc = CNODE_PROTOCOL;
+            rc = is_tls(h, bytes + at) ? CNODE_TLS_UNWANTED : CNODE_PROTOCOL;
             break;
         }
-        if (len - at - 2 < size) {
+        if (len - at - head < size) {
             break;
         }
-        rc = steps[h->state].on_packet(h, bytes + at + 2, size);
-        at += 2 + size;
+        rc = steps[h->state].on_packet(h, bytes + at + head, size);
+        at += head + size;
     }
     if (rc == 0) {
         rc = buf_error(&h->out);
@@ -231,7 +254,7 @@ static void put_status(struct handshake *h, const char *status)
 {
     size_t len = strlen(status);
 
-    buf_put_u16(&h->out, (uint16_t)(1 + len));
+    put_length(h, 1 + len);
     buf_put_u8(&h->out, 's');
     buf_put(&h->out, status, len);
 }
@@ -283,7 +306,7 @@ static int on_challenge(struct handshake *h, const uint8_t *packet, size_t len)
         return CNODE_UNSUPPORTED;
     }
 
-    buf_put_u16(&h->out, 1 + 4 + DIGEST_BYTES);
+    put_length(h, 1 + 4 + DIGEST_BYTES);
     buf_put_u8(&h->out, 'r');
     buf_put_u32(&h->out, h->challenge);
     handshake_move(h, HANDSHAKE_ACK);
@@ -317,7 +340,7 @@ static void put_challenge(struct handshake *h)
 {
     size_t len = strlen(h->self);
 
-    buf_put_u16(&h->out, (uint16_t)(CHALLENGE_HEAD + len));
+    put_length(h, CHALLENGE_HEAD + len);
     buf_put_u8(&h->out, 'N');
     buf_put_u64(&h->out, h->self_flags);
     buf_put_u32(&h->out, h->challenge);
@@ -415,7 +438,7 @@ static int on_reply(struct handshake *h, const uint8_t *packet, size_t len)
     if (h->replaces) {
         h->events->replace(h->owner);
     }
-    buf_put_u16(&h->out, 1 + DIGEST_BYTES);
+    put_length(h, 1 + DIGEST_BYTES);
     buf_put_u8(&h->out, 'a');
     rc = put_digest(h);
     if (rc == 0) {

@@ -55,6 +55,7 @@ struct handshake {
     uint64_t self_flags;
     uint32_t self_creation;
     uint32_t challenge; /* ours; random, from the owner */
+    bool is_wide;       /* lengths of 32 bits, as over TLS; else of 16 */
 
     char peer[NODE_NAME_MAX + 1]; /* dialler: known from the start */
     uint64_t peer_flags;          /* expanded */
@@ -70,6 +71,8 @@ void handshake_init(struct handshake *h, const struct handshake_events *events,
                     void *owner, const char *self, uint64_t self_flags,
                     uint32_t self_creation, uint32_t random);
 void handshake_fini(struct handshake *h);
+/* Over TLS; before the first word. */
+void handshake_widen(struct handshake *h);
 
 /* Dialler: puts the name into `out`. CNODE_BAD_NAME. */
 MUST_USE int handshake_dial(struct handshake *h, const char *peer);
@@ -81,7 +84,8 @@ void handshake_accept(struct handshake *h);
  * an error, after which what is in `out` should still be written before
  * closing: CNODE_COOKIE, CNODE_REFUSED (the peer said no), CNODE_UNSUPPORTED
  * (it lacks flags) and CNODE_NOT_ALLOWED (we said no), CNODE_EXISTS (nok or
- * alive: another connection wins), CNODE_PROTOCOL, CNODE_BAD_NAME. */
+ * alive: another connection wins), CNODE_PROTOCOL, CNODE_BAD_NAME,
+ * CNODE_TLS_UNWANTED (what came is TLS). */
 MUST_USE int handshake_feed(struct handshake *h, const uint8_t *bytes,
                             size_t len, size_t *used);
 

@@ -11,6 +11,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cnode/error.h>
+
 #include "base/metric.h"
 
 enum { TURN_BYTES = 1024 * 1024 }; /* then other connections have their turn */
@@ -33,25 +35,84 @@ static void limit_unsent(uv_stream_t *stream)
     }
 }
 
-void outlet_init(struct outlet *outlet, uv_stream_t *stream,
-                 struct channel *channel, outlet_fn landed)
+void outlet_init(struct outlet *outlet, uv_stream_t *stream, struct tls *tls)
 {
-    outlet->stream = stream;
-    outlet->channel = channel;
-    outlet->landed = landed;
+    *outlet = (struct outlet){.stream = stream, .tls = tls};
     outlet->write.data = outlet;
-    outlet->is_waiting = false;
-    outlet->bytes = 0;
-    limit_unsent(stream);
+    sealer_init(&outlet->sealer, tls);
 }
 
-/* The next slices as libuv wants them. Returns how many, 0: nothing to write.
- */
-static unsigned outlet_gather(struct outlet *outlet, uv_buf_t *vecs,
-                              size_t *size)
+void outlet_fini(struct outlet *outlet)
+{
+    sealer_fini(&outlet->sealer);
+}
+
+/* --- before there is a channel */
+
+static int write_all(struct outlet *outlet, struct buf *bytes)
+{
+    size_t size = buf_size(bytes);
+    uv_buf_t vec = uv_buf_init((char *)buf_data(bytes), (unsigned)size);
+    int n;
+
+    if (size == 0) {
+        return 0;
+    }
+    n = uv_try_write(outlet->stream, &vec, 1);
+    if (n < 0) {
+        return n;
+    }
+    buf_consume(bytes, (size_t)n);
+    METRIC_ADD(bytes_out, (size_t)n);
+    return (size_t)n == size ? 0 : CNODE_STALLED;
+}
+
+/* Words for a peer that is not heard yet wait. */
+static int seal_words(struct outlet *outlet, struct buf *words)
+{
+    size_t used = 0;
+    int rc = tls_put(outlet->tls, buf_data(words), buf_size(words), &used);
+
+    buf_consume(words, used);
+    if (rc == 0) {
+        rc = tls_end_record(outlet->tls);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int outlet_say(struct outlet *outlet, struct buf *words)
+{
+    int rc = buf_error(words), written;
+
+    if (rc != 0 || outlet->tls == NULL) {
+        return rc != 0 ? rc : write_all(outlet, words);
+    }
+    if (outlet->tls->state == TLS_UP) {
+        rc = seal_words(outlet, words);
+    }
+    written = write_all(outlet, &outlet->tls->out);
+    return rc != 0 ? rc : written;
+}
+
+void outlet_attach(struct outlet *outlet, struct channel *channel,
+                   outlet_fn landed)
+{
+    outlet->channel = channel;
+    outlet->sealer.channel = channel;
+    outlet->landed = landed;
+    limit_unsent(outlet->stream);
+}
+
+/* --- the channel */
+
+/* The next slices as libuv wants them. Returns how many, 0: nothing to write;
+ * or an error. */
+static int outlet_gather(struct outlet *outlet, uv_buf_t *vecs, size_t *size)
 {
     struct channel_vec slices[CHANNEL_VECS];
-    int count = channel_gather(outlet->channel, slices, CHANNEL_VECS);
+    int count = outlet->tls != NULL
+                    ? sealer_gather(&outlet->sealer, slices)
+                    : channel_gather(outlet->channel, slices, CHANNEL_VECS);
 
     *size = 0;
     for (int i = 0; i < count; i++) {
@@ -61,7 +122,7 @@ static unsigned outlet_gather(struct outlet *outlet, uv_buf_t *vecs,
         *size += slices[i].size;
     }
     outlet->is_waiting = count > 0;
-    return count > 0 ? (unsigned)count : 0;
+    return count;
 }
 
 static void outlet_count(struct outlet *outlet, size_t n)
@@ -84,7 +145,11 @@ static int outlet_offer(struct outlet *outlet, const uv_buf_t *vecs,
 static void outlet_landed(struct outlet *outlet)
 {
     outlet->is_waiting = false;
-    channel_landed(outlet->channel);
+    if (outlet->tls != NULL) {
+        sealer_landed(&outlet->sealer);
+    } else {
+        channel_landed(outlet->channel);
+    }
 }
 
 /* Leaves to libuv what the socket did not take. */
@@ -120,13 +185,13 @@ int outlet_write(struct outlet *outlet)
         if (sum >= TURN_BYTES) {
             return 1;
         }
-        unsigned count = outlet_gather(outlet, vecs, &size);
-        if (count == 0) {
-            return 0;
+        int count = outlet_gather(outlet, vecs, &size);
+        if (count <= 0) {
+            return count;
         }
-        int rc = outlet_offer(outlet, vecs, count, &taken);
+        int rc = outlet_offer(outlet, vecs, (unsigned)count, &taken);
         if (rc == 0 && taken < size) {
-            return outlet_leave(outlet, vecs, count, taken);
+            return outlet_leave(outlet, vecs, (unsigned)count, taken);
         }
         if (rc < 0) {
             return rc;
@@ -151,16 +216,28 @@ void outlet_farewell(struct outlet *outlet)
 {
     uv_buf_t vecs[CHANNEL_VECS];
     size_t size, taken;
-    unsigned count;
+    bool is_last = false;
+    int count;
 
     while (!outlet->is_waiting) {
         count = outlet_gather(outlet, vecs, &size);
-        if (count == 0 || outlet_offer(outlet, vecs, count, &taken) < 0 ||
+        if (count == 0 && outlet->tls != NULL && !is_last) {
+            is_last = true;
+            tls_close(outlet->tls);
+            continue;
+        }
+        if (count <= 0 ||
+            outlet_offer(outlet, vecs, (unsigned)count, &taken) < 0 ||
             taken < size) {
             return; /* is_waiting stays: nothing more is gathered */
         }
         outlet_landed(outlet);
     }
+}
+
+size_t outlet_overhead(const struct outlet *outlet)
+{
+    return outlet->tls != NULL ? outlet->tls->overhead : 0;
 }
 
 uint64_t outlet_waiting(const struct outlet *outlet)

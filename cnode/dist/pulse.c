@@ -21,7 +21,7 @@ enum pulse_verdict pulse_round(struct pulse *pulse, uint64_t in, uint64_t out,
     if (!is_idle || waiting > 0) {
         return PULSE_FINE;
     }
-    pulse->out += TICK_BYTES;
+    pulse->out += TICK_BYTES + pulse->overhead;
     return PULSE_TICK;
 }
 

@@ -17,12 +17,13 @@
 
 enum {
     PULSES = 8,     /* rounds in a ticktime */
-    TICK_BYTES = 4, /* a frame of length 0 */
+    TICK_BYTES = 4, /* a frame of length 0, in plain */
     PULSE_ANSWER_MS = 500,
 };
 
 struct pulse {
     uint64_t in, out;      /* as the last round saw them */
+    uint64_t overhead;     /* what TLS adds to a tick; from the owner */
     unsigned quiet_rounds; /* in a row without a byte from the peer */
     unsigned stuck_rounds; /* in a row without a byte taken, one waiting */
     uint64_t written, written_ms; /* bytes out, and when that last changed */

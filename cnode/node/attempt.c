@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "dist/flags.h"
+#include "dist/tls.h"
 #include "node/node.h"
 
 static const struct conn_events conn_events;
@@ -308,6 +309,7 @@ static void report(const struct attempt *attempt, int reason)
     struct peers *peers = attempt->peers;
     const char *name = conn_peer_name(attempt->conn);
     const char *address = conn_address(attempt->conn);
+    const char *why = conn_why(attempt->conn);
     const char *who = name[0] != '\0' ? name : address;
     size_t len = name[0] != '\0' ? strlen(name) : host_len(attempt);
 
@@ -319,6 +321,11 @@ static void report(const struct attempt *attempt, int reason)
     }
     if (reason == CNODE_UNSUPPORTED) {
         report_missing(attempt);
+        return;
+    }
+    if (why[0] != '\0') {
+        LOG_WARN("handshake_failed", F_STR("peer", name),
+                 F_STR("address", address), F_ERR(reason), F_STR("why", why));
         return;
     }
     LOG_WARN("handshake_failed", F_STR("peer", name), F_STR("address", address),
@@ -346,9 +353,11 @@ static void dial_ended(struct peer *peer, struct attempt *attempt, int reason)
         peer_expect(peer); /* nok: the peer's own dial goes on */
         return;
     }
-    if (!peer->keep &&
-        (reason == CNODE_COOKIE || reason == CNODE_REFUSED ||
-         reason == CNODE_UNSUPPORTED || reason == CNODE_PROTOCOL)) {
+    if (tls_is_reason(reason)) {
+        report(attempt, reason); /* the connection knows more than a code */
+    } else if (!peer->keep &&
+               (reason == CNODE_COOKIE || reason == CNODE_REFUSED ||
+                reason == CNODE_UNSUPPORTED || reason == CNODE_PROTOCOL)) {
         report(attempt, reason); /* those to keep are reported by each dial */
     }
     peer_dial_failed(peer, reason);

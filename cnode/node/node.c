@@ -162,7 +162,8 @@ static void on_registered(void *owner, int rc, uint32_t creation)
             .flags = dist_flags_offered(node->config.hidden),
             .creation = creation,
             .setup_ms = node->config.setup_ms,
-            .ticktime_ms = node->config.ticktime_ms};
+            .ticktime_ms = node->config.ticktime_ms,
+            .tls = node->config.tls};
     }
     node->events->ready(node->owner, rc);
     if (rc != 0) {

@@ -56,7 +56,8 @@ struct node_config {
     bool (*address_for)(void *owner, const char *name,
                         struct node_address *address);
     bool hidden;
-    const char *listen_host; /* "0.0.0.0" by default */
+    const struct tls_context *tls; /* NULL: plain TCP */
+    const char *listen_host;       /* "0.0.0.0" by default */
     uint16_t listen_port;    /* 0: any */
     uint16_t epmd_port;
     bool without_epmd;

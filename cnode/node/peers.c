@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "base/trace.h"
 #include "dist/flags.h"
+#include "dist/tls.h"
 #include "node/attempt.h"
 #include "node/node.h"
 
@@ -288,7 +289,8 @@ static void try_again_later(struct peer *peer, int reason)
     }
     delay = delay < REDIAL_MOST_MS ? delay : REDIAL_MOST_MS;
     loop_timer_start(node_loop(peer->peers->node), &peer->timer, delay);
-    if ((peer->failures & (peer->failures - 1)) == 0) { /* 1, 2, 4, ... */
+    if (!tls_is_reason(reason) && /* that is said in attempt.c */
+        (peer->failures & (peer->failures - 1)) == 0) { /* 1, 2, 4, ... */
         LOG_WARN("connect_failed", F_STR("peer", atom_text(peer->name)),
                  F_UINT("tries", peer->failures), F_ERR(reason));
     }
