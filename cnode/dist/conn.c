@@ -240,6 +240,9 @@ static struct conn *conn_new(struct loop *loop,
     CHECK(uv_random(NULL, NULL, &random, sizeof(random), 0, NULL) == 0);
     handshake_init(&conn->handshake, &handshake_events, conn, config->self,
                    config->flags, config->creation, random);
+    if (config->tls != NULL) {
+        handshake_widen(&conn->handshake);
+    }
     return conn;
 }
 
@@ -249,7 +252,6 @@ static void conn_use_tls(struct conn *conn, struct tls *tls)
     conn->tls = tls;
     inlet_init(&conn->in, tls);
     outlet_init(&conn->outlet, conn_stream(conn), tls);
-    handshake_widen(&conn->handshake);
 }
 
 static void conn_free(struct conn *conn)

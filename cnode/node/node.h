@@ -58,7 +58,7 @@ struct node_config {
     bool hidden;
     const struct tls_context *tls; /* NULL: plain TCP */
     const char *listen_host;       /* "0.0.0.0" by default */
-    uint16_t listen_port;    /* 0: any */
+    uint16_t listen_port;          /* 0: any */
     uint16_t epmd_port;
     bool without_epmd;
     bool start_epmd;

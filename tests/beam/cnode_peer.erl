@@ -7,6 +7,9 @@
 %%     hello = gen_server:call({echo, cnode_peer:name(Node)}, hello),
 %%     0 = cnode_peer:stop(Node).
 %%
+%% All of it works over TLS too: see cnode_tls, of which one call makes a BEAM
+%% that runs the same cases over TLS.
+%%
 %% Each executable is held by a process that owns its port; elixir_bridge's
 %% until_eof.sh between the two sees to it that nothing outlives this BEAM.
 -module(cnode_peer).
@@ -16,7 +19,7 @@
 -export([name/1, info/1, os_pid/1, lines/1]).
 -export([start_beam/0, start_beam/1, stop_beam/1]).
 -export([start_epmd/1, stop_epmd/1, epmd_names/1, free_port/0]).
--export([start_distribution/0, unique/1, eventually/1, eventually/2, resident_kib/1]).
+-export([start_distribution/0, unique/1, unique_atom/1, tmp_dir/0, eventually/1, eventually/2, resident_kib/1]).
 -export([worker/2, counters/1]).
 
 -define(START_MS, 15000).
@@ -63,7 +66,8 @@ executable() ->
 
 start(Config) -> start(Config, #{}).
 
-%% Options: name, cookie, args (more of the command line), env.
+%% Options: name, cookie, args (more of the command line), env, tls (what stands
+%% at node.tls; false: a plain node; by default as this BEAM).
 start(Config, Opts) ->
     case try_start(Config, Opts) of
         {ok, Node} -> Node;
@@ -75,7 +79,7 @@ try_start(Config, Opts) ->
     Name = maps:get(name, Opts, unique("c")),
     Cookie = maps:get(cookie, Opts, erlang:get_cookie()),
     File = filename:join(tmp_dir(), atom_to_list(unique("config")) ++ ".json"),
-    ok = file:write_file(File, json(Config)),
+    ok = file:write_file(File, json(with_tls(Config, Opts))),
     Args = ["start", "--config", File, "--name", atom_to_list(Name) | maps:get(args, Opts, [])],
     Env = [{"CNODE_COOKIE", atom_to_list(Cookie)} | maps:get(env, Opts, [])],
     Holder = hold(executable(), Args, Env),
@@ -85,6 +89,16 @@ try_start(Config, Opts) ->
         {ok, Info} -> {ok, Info#{name => Name, holder => Holder}};
         {error, _} = Error -> Error
     end.
+
+with_tls(Config, Opts) ->
+    case {maps:find(tls, Opts), cnode_tls:inherited()} of
+        {{ok, false}, _} -> Config;
+        {{ok, Tls}, _} -> put_tls(Config, Tls);
+        {error, #{settings := Tls}} -> put_tls(Config, Tls);
+        {error, plain} -> Config
+    end.
+
+put_tls(Config, Tls) -> Config#{node => (maps:get(node, Config, #{}))#{tls => Tls}}.
 
 name(#{name := Name}) -> Name.
 os_pid(#{os_pid := Pid}) -> Pid.
@@ -190,9 +204,15 @@ fields(Line) ->
 
 start_beam() -> start_beam([]).
 
-%% A BEAM that knows our code and cookie; ends with its starter.
+%% A BEAM that knows our code and cookie; over TLS if this one is; ends with its
+%% starter.
 start_beam(Args) ->
     start_distribution(),
+    Tls =
+        case cnode_tls:inherited() of
+            #{args := Inherited} -> Inherited;
+            plain -> []
+        end,
     [Name, Host] = string:lexemes(atom_to_list(unique("b")), "@"),
     Quiet = ["-kernel", "logger_level", "emergency"],
     {ok, Peer, Node} = peer:start_link(#{
@@ -201,7 +221,7 @@ start_beam(Args) ->
         longnames => true,
         connection => standard_io,
         args => ["-setcookie", atom_to_list(erlang:get_cookie()), "-pa" | code:get_path()] ++
-            Quiet ++ Args
+            Quiet ++ Tls ++ Args
     }),
     {Peer, Node}.
 

@@ -9,9 +9,9 @@
 %%     ok = peer:call(Peer, my_cases, run, []),           % calls cnode_peer:start/1
 %%     cnode_peer:stop_beam(Peer).
 %%
-%% From a shell: `erl $(tests/beam flags)` is what args/1 gives. A single C node
-%% with other files or keys: cnode_peer:start(Config, #{tls => Settings}), where
-%% Settings is node.tls of the configuration, or false for a plain node.
+%% A BEAM started in another way needs the flags that args/1 gives. A single C
+%% node with other files or keys: cnode_peer:start(Config, #{tls => Settings}),
+%% where Settings is node.tls of the configuration, or false for a plain node.
 -module(cnode_tls).
 
 -export([start_beam/1, start_beam/2, args/1, args/2, inherited/0]).
@@ -51,8 +51,7 @@ options(Versions, #{cert := Cert, key := Key, ca := Ca}) ->
         {keyfile, Key},
         {cacertfile, Ca},
         {verify, verify_peer},
-        {versions, versions(Versions)},
-        {secure_renegotiate, true}
+        {versions, versions(Versions)}
     ],
     [{server, [{fail_if_no_peer_cert, true} | Common]}, {client, Common}].
 
@@ -91,7 +90,8 @@ inherited() ->
 
 %% ---------------------------------------------------------------- certificates
 
-%% A certificate that is right for 127.0.0.1 and localhost. Made once.
+%% A certificate that is right for 127.0.0.1 and localhost. Made once. (OTP 25
+%% looks for an address among the names.)
 certificates() ->
     case persistent_term:get(?MODULE, undefined) of
         undefined ->
@@ -120,7 +120,7 @@ make(Name, Opts) ->
     In = fun(File) -> filename:join(Dir, File) end,
     Ca = maps:get(ca, Opts, "ca"),
     filelib:is_regular(In(Ca ++ ".pem")) orelse make_ca(Ca),
-    Hosts = maps:get(hosts, Opts, "DNS:localhost,IP:127.0.0.1"),
+    Hosts = maps:get(hosts, Opts, "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1"),
     Usage = maps:get(usage, Opts, "serverAuth,clientAuth"),
     Days = maps:get(days, Opts, 30),
     ok = file:write_file(In(Name ++ ".ext"), [
@@ -153,8 +153,21 @@ output(Port, Text) ->
         {Port, {exit_status, Status}} -> {Status, Text}
     end.
 
-%% Of this BEAM; goes with it.
+%% Of this BEAM; goes with it: the shell's input ends then.
 folder() ->
     Dir = filename:join(cnode_peer:tmp_dir(), "cnode_tls_" ++ os:getpid()),
-    ok = filelib:ensure_dir(filename:join(Dir, "x")),
-    Dir.
+    case filelib:is_dir(Dir) of
+        true ->
+            Dir;
+        false ->
+            ok = file:make_dir(Dir),
+            spawn(fun() ->
+                group_leader(whereis(init), self()), % eunit ends its own
+                Script = "cat >/dev/null; rm -rf \"$0\"",
+                open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Script, Dir]}]),
+                receive
+                after infinity -> ok
+                end
+            end),
+            Dir
+    end.

@@ -278,17 +278,23 @@ static void the_dialler_checks_who_answers(void **state)
 
 static void garbage_is_refused_at_its_first_bytes(void **state)
 {
-    static const char *const garbage[] = {"GET / HTTP/1.1\r\n", "\x16\x03\x01",
-                                          "SSH-2.0-x\r\n"};
+    static const struct {
+        const char *bytes;
+        int rc;
+    } garbage[] = {{"GET / HTTP/1.1\r\n", CNODE_PROTOCOL},
+                   {"SSH-2.0-x\r\n", CNODE_PROTOCOL},
+                   {"\x16\x03\x01", CNODE_TLS_UNWANTED},  /* hello in TLS */
+                   {"\x15\x03\x03", CNODE_TLS_UNWANTED}}; /* an alert */
     static const uint8_t empty[2] = {0, 0};
     size_t used;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
         acceptor_reset();
-        assert_int_equal(
-            handshake_feed(&acceptor.h, (const uint8_t *)garbage[i], 2, &used),
-            CNODE_PROTOCOL);
+        assert_int_equal(handshake_feed(&acceptor.h,
+                                        (const uint8_t *)garbage[i].bytes, 2,
+                                        &used),
+                         garbage[i].rc);
         assert_int_equal(acceptor.h.state, HANDSHAKE_FAILED);
     }
     acceptor_reset();
