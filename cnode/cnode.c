@@ -63,6 +63,7 @@ static bool address_for(void *owner, const char *name,
 static void on_ready(void *owner, int rc);
 static void on_nodeup(void *owner, struct peer *peer);
 static void on_nodedown(void *owner, struct peer *peer);
+static void on_dial_failed(void *owner, atom_t name, int reason);
 static void cnode_report(struct cnode *c, int rc);
 static void on_stop(void *owner);
 static void on_pools_stopped(void *owner);
@@ -73,6 +74,7 @@ static const struct node_events node_events = {
     .ready = on_ready,
     .nodeup = on_nodeup,
     .nodedown = on_nodedown,
+    .dial_failed = on_dial_failed,
     .closed = on_closed,
 };
 
@@ -274,6 +276,16 @@ static void on_nodedown(void *owner, struct peer *peer)
 
     if (c->is_serving) {
         cluster_nodedown(&c->cluster, peer);
+    }
+}
+
+static void on_dial_failed(void *owner, atom_t name, int reason)
+{
+    struct cnode *c = owner;
+
+    (void)reason;
+    if (c->is_serving) {
+        cluster_dial_failed(&c->cluster, name);
     }
 }
 

@@ -67,6 +67,9 @@ static const struct config_key node_keys[] = {
      .doc = "nodes to stay connected to; dialled again for ever. Its own name "
             "is skipped, so that all nodes may have the same list"},
     {KEY(NODE, hidden), .type = CONFIG_BOOL, .doc = "connect as a hidden node"},
+    {KEY(NODE, mesh), .type = CONFIG_BOOL,
+     .doc = "connect to every visible node that a connected one sees; a hidden "
+            "node never does"},
     {KEY(NODE, listen), .type = CONFIG_STRING, .doc = "address to listen on"},
     {KEY(NODE, port), .type = CONFIG_UINT, .most = 65535,
      .doc = "port to listen on; 0 takes any"},
@@ -142,6 +145,7 @@ static const struct settings_node node_defaults = {
     .listen = "0.0.0.0",
     .epmd = true,
     .start_epmd = true,
+    .mesh = true,
     .auto_connect = AUTO_CONNECT_ALWAYS,
     .ticktime_ns = 60 * SEC,
     .setup_ns = 7 * SEC,
@@ -575,6 +579,7 @@ void settings_cluster_config(const struct settings *settings,
     *out = (struct cluster_config){
         .pg_scopes = settings->scopes.items,
         .pg_scope_count = settings->scopes.count,
+        .mesh = settings->node.mesh,
     };
 }
 

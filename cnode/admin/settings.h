@@ -27,7 +27,7 @@ struct settings {
         const char *name;
         const char *cookie_file; /* NULL: the default */
         json_t *join;
-        bool hidden;
+        bool hidden, mesh;
         const char *listen;
         uint64_t port, epmd_port; /* epmd_port 0: as the environment says */
         bool epmd, start_epmd;

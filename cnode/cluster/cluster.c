@@ -27,6 +27,10 @@ int cluster_start(struct cluster *cluster, struct node *node,
     if (rc != 0) {
         goto fail_pg;
     }
+    cluster->has_mesh = config->mesh && !node->config.hidden;
+    if (cluster->has_mesh) {
+        mesh_service_start(&cluster->mesh, node, &cluster->erpc);
+    }
     return 0;
 
 fail_pg:
@@ -38,6 +42,10 @@ fail_erpc:
 
 void cluster_stop(struct cluster *cluster)
 {
+    if (cluster->has_mesh) {
+        mesh_service_stop(&cluster->mesh);
+        cluster->has_mesh = false;
+    }
     pg_scopes_stop(&cluster->pg);
     erpc_stop(&cluster->erpc);
     net_kernel_stop(&cluster->net_kernel);
@@ -53,9 +61,22 @@ void cluster_nodeup(struct cluster *cluster, struct peer *peer)
         pg_scopes_nodeup(&cluster->pg, peer);
     }
     link_profile_nodeup(node, self, peer);
+    if (cluster->has_mesh && !peer->is_hidden) {
+        mesh_service_nodeup(&cluster->mesh, peer);
+    }
 }
 
 void cluster_nodedown(struct cluster *cluster, struct peer *peer)
 {
     pg_scopes_nodedown(&cluster->pg, peer);
+    if (cluster->has_mesh) {
+        mesh_service_nodedown(&cluster->mesh, peer);
+    }
+}
+
+void cluster_dial_failed(struct cluster *cluster, atom_t name)
+{
+    if (cluster->has_mesh) {
+        mesh_service_dial_failed(&cluster->mesh, name);
+    }
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What every BEAM peer expects of a visible node: a net_kernel that answers
- * pings, global's sync released at nodeup, the scopes of pg. Also tunes the
- * peer's end of the connection. Belongs to scheduler 0.
+ * pings, global's sync released at nodeup, the scopes of pg; connections to all
+ * of the cluster. Also tunes the peer's end of each. Belongs to scheduler 0.
  */
 #ifndef CNODE_CLUSTER_CLUSTER_H
 #define CNODE_CLUSTER_CLUSTER_H
 
 #include "cluster/erpc.h"
+#include "cluster/mesh_service.h"
 #include "cluster/net_kernel.h"
 #include "cluster/pg_scopes.h"
 #include "node/node.h"
@@ -16,6 +17,7 @@
 struct cluster_config {
     const char *const *pg_scopes; /* to be started */
     size_t pg_scope_count;
+    bool mesh; /* connect to all nodes of the cluster */
 };
 
 struct cluster {
@@ -23,6 +25,8 @@ struct cluster {
     struct net_kernel net_kernel;
     struct erpc erpc;
     struct pg_scopes pg;
+    struct mesh_service mesh;
+    bool has_mesh;
 };
 
 /* After the node is ready. CNODE_LIMIT, CNODE_EXISTS. */
@@ -33,5 +37,6 @@ void cluster_stop(struct cluster *cluster);
 /* From the node's events, between start and stop. */
 void cluster_nodeup(struct cluster *cluster, struct peer *peer);
 void cluster_nodedown(struct cluster *cluster, struct peer *peer);
+void cluster_dial_failed(struct cluster *cluster, atom_t name);
 
 #endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connects a visible node to all others of its cluster, which global does
+ * between BEAM nodes (cluster/mesh.h): by erpc to erlang:nodes/0 and dials.
+ * Belongs to scheduler 0.
+ */
+#ifndef CNODE_CLUSTER_MESH_SERVICE_H
+#define CNODE_CLUSTER_MESH_SERVICE_H
+
+#include "cluster/erpc.h"
+#include "cluster/mesh.h"
+#include "node/node.h"
+
+struct mesh_service {
+    struct node *node;
+    struct erpc *erpc;
+    struct mesh mesh;
+    struct timer timer;
+    struct list questions; /* under way */
+};
+
+void mesh_service_start(struct mesh_service *service, struct node *node,
+                        struct erpc *erpc);
+void mesh_service_stop(struct mesh_service *service);
+
+void mesh_service_nodeup(struct mesh_service *service, const struct peer *peer);
+void mesh_service_nodedown(struct mesh_service *service,
+                           const struct peer *peer);
+void mesh_service_dial_failed(struct mesh_service *service, atom_t name);
+
+#endif
