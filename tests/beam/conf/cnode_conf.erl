@@ -9,14 +9,14 @@
 -define(CASE_MS, 15000).
 
 %% {Passed, Failed, Skipped}. The spec, made by the script `conformance`:
-%% target, over, visible, schedulers, only, modules, code_dir, host_port.
+%% target, over, visible, schedulers, third, only; and modules, code_dir, cookie,
+%% host_port, dist_args, third_exec.
 run(Spec) ->
     persistent_term:put(?MODULE, Spec),
+    {ok, _} = net_kernel:start([list_to_atom("tester_" ++ os:getpid() ++ "@127.0.0.1"), longnames]),
+    true = erlang:set_cookie(node(), maps:get(cookie, Spec)),
     Context = start(Spec),
-    Results = [
-        run_case(Module, Case, Context)
-     || Module <- maps:get(modules, Spec), Case <- cases(Module), wanted(Module, Case, Spec)
-    ],
+    Results = lists:append([run_module(Module, Context) || Module <- maps:get(modules, Spec)]),
     stop(Context),
     list_to_tuple([length([R || R <- Results, R =:= Kind]) || Kind <- [passed, failed, skipped]]).
 
@@ -24,19 +24,30 @@ spec() -> persistent_term:get(?MODULE).
 
 %% The command line of every BEAM here but the first. Cases cut connections; that
 %% must not make global cut others (who wants that asks for it).
-beam_args(#{code_dir := Dir}) ->
-    ["-setcookie", atom_to_list(erlang:get_cookie()), "-pa", Dir, "-kernel", "logger_level", "emergency",
-        "-kernel", "prevent_overlapping_partitions", "false"].
+beam_args(#{code_dir := Dir, cookie := Cookie, dist_args := DistArgs}) ->
+    ["-setcookie", atom_to_list(Cookie), "-pa", Dir, "-kernel", "logger_level", "emergency",
+        "-kernel", "prevent_overlapping_partitions", "false" | DistArgs].
 
 start(Spec) ->
-    Beam = {_, Third} = cnode_conf_host:start_beam([]),
+    Beam = {_, Third} = cnode_conf_host:start_third(Spec),
     true = net_kernel:connect_node(Third),
     Context = cnode_conf_host:start(#{spec => Spec, third => Third}, #{}),
     Context#{beam => Beam}.
 
-stop(#{beam := Beam} = Context) ->
+stop(#{beam := {Peer, _} = Beam, spec := #{code_dir := Dir}} = Context) ->
+    _ = peer:call(Peer, file, del_dir_r, [Dir]), % maybe in another root
     _ = (catch cnode_conf_host:stop(Context)),
     cnode_conf_host:stop_beam(Beam).
+
+%% A module may say that it is of no use here: then why, by applies/1.
+run_module(Module, #{spec := Spec} = Context) ->
+    {module, Module} = code:ensure_loaded(Module),
+    Applies = not erlang:function_exported(Module, applies, 1) orelse Module:applies(Spec),
+    case [Case || Case <- cases(Module), wanted(Module, Case, Spec)] of
+        [] -> [];
+        Cases when Applies =:= true -> [run_case(Module, Case, Context) || Case <- Cases];
+        Cases -> [report(title(Module, io_lib:format("~b cases", [length(Cases)])), {skipped, Applies}, 0)]
+    end.
 
 %% In the order of the source.
 cases(Module) ->
@@ -51,9 +62,10 @@ wanted(_, _, #{only := []}) -> true;
 wanted(Module, Case, #{only := Texts}) ->
     lists:any(fun(Text) -> string:find(title(Module, Case), Text) =/= nomatch end, Texts).
 
-title(Module, Case) ->
+title(Module, Case) when is_atom(Case) -> title(Module, atom_to_list(Case));
+title(Module, Text) ->
     "cnode_conf_" ++ Topic = atom_to_list(Module),
-    Topic ++ ": " ++ atom_to_list(Case).
+    lists:flatten([Topic, ": ", Text]).
 
 %% In a process of its own, bounded in time: who hangs has failed.
 run_case(Module, Case, Context) ->

@@ -18,7 +18,7 @@
     down/1, exit_of/1, puppet/0, on/2, eventually/1, eventually/2,
     stale/1, never/1, name/0, exit_reasons/0, big/1, otp/0, fails/1,
     start_target/1, start_target/2, stop_target/1, kill_target/1, signal_target/2,
-    start_beam/0, start_beam/1, stop_beam/1, connected/1, within/2, messages/0
+    start_beam/0, start_beam/1, start_like_third/1, stop_beam/1, connected/1, within/2, messages/0
 ]).
 
 %% Waits for a message of that form and gives it.

@@ -6,7 +6,7 @@
 %% us, which is asked over a socket (see the script `conformance`).
 -module(cnode_conf_host).
 
--export([start/2, stop/1, kill/1, signal/2, start_beam/1, start_beam/3, stop_beam/1]).
+-export([start/2, stop/1, kill/1, signal/2, start_beam/1, start_beam/3, start_third/1, start_like_third/1, stop_beam/1]).
 
 %% A node under test. Options: name (as text, without host), args, config (more
 %% of a C node's configuration), hidden.
@@ -78,15 +78,43 @@ signal(#{os_pid := OsPid}, Signal) ->
 
 start_beam(Args) -> start_beam(unique("b"), Args, cnode_conf:spec()).
 
-start_beam(Name, Args, Spec) ->
+start_beam(Name, Args, Spec) -> start_beam(Name, Args, Spec, os:find_executable("erl")).
+
+start_beam(Name, Args, Spec, Exec) ->
     {ok, Peer, Node} = peer:start(#{
         name => Name,
         host => "127.0.0.1",
         longnames => true,
         connection => standard_io,
+        exec => Exec,
         args => cnode_conf:beam_args(Spec) ++ Args
     }),
     {Peer, Node}.
+
+%% The BEAM beside the node under test; of another release, when asked for, and
+%% then it needs our code in that release's root.
+start_third(#{third := here} = Spec) ->
+    start_beam(unique("b"), [], Spec);
+start_third(#{third_exec := Exec, code_dir := Dir} = Spec) ->
+    Beam = {Peer, _} = start_beam(unique("b"), [], Spec, Exec),
+    ok = peer:call(Peer, filelib, ensure_dir, [filename:join(Dir, "x")]),
+    Sources = filelib:wildcard(filename:join(Dir, "*.?rl")),
+    [
+        begin
+            {ok, Text} = file:read_file(File),
+            ok = peer:call(Peer, file, write_file, [File, Text])
+        end
+     || File <- Sources
+    ],
+    Options = [{outdir, Dir}, {i, Dir}, nowarn_deprecated_catch],
+    [{ok, _} = peer:call(Peer, compile, file, [F, Options], 60000) || F <- Sources, filename:extension(F) =:= ".erl"],
+    true = peer:call(Peer, code, add_patha, [Dir]),
+    Beam.
+
+%% Another of that release.
+start_like_third(Args) ->
+    #{third_exec := Exec} = Spec = cnode_conf:spec(),
+    start_beam(unique("b"), Args, Spec, Exec).
 
 stop_beam({Peer, _Node}) ->
     catch peer:stop(Peer),

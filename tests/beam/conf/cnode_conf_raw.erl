@@ -8,14 +8,15 @@
 -include("cnode_conf.hrl").
 -import(cnode_conf_wire, [control/2, control/3, frame/2, pid/1, pid/2, ref/1, term/1]).
 
+applies(#{over := tcp}) -> true;
+applies(_) -> "bare sockets are TCP here".
+
 %% ---------------------------------------------------------------- the verdicts
 
 kept(C, Do) -> tried(C, Do, kept).
 dropped(C, Do) -> tried(C, Do, dropped).
 
 %% Do(Wire, P) sends something, P being a process of the node under test.
-tried(#{spec := #{over := tls}}, _, _) ->
-    {skip, "raw sockets are plain TCP here"};
 tried(#{target := Target, node := Node} = C, Do, Expected) ->
     {P, Other} = {probe(C), probe(C)},
     erlang:monitor_node(Node, true),
