@@ -117,12 +117,12 @@ static int feed_frame(struct channel *channel, const uint8_t *bytes, size_t len)
 }
 
 /* One term at the start of the bytes. 0; CNODE_TOO_DEEP (or too many pairs in
- * its maps); CNODE_MALFORMED. */
+ * its maps, or a form that is not read); CNODE_MALFORMED. */
 static int check_term(const uint8_t *bytes, size_t len, size_t *size)
 {
     int rc = term_validate(bytes, len, (uint32_t)limits.term_depth, size);
 
-    if (rc == CNODE_TOO_LARGE) {
+    if (rc == CNODE_TOO_LARGE || rc == CNODE_UNHANDLED) {
         return CNODE_TOO_DEEP;
     }
     if (rc != 0 && rc != CNODE_TOO_DEEP) {
@@ -205,6 +205,18 @@ static int feed_assembly(struct channel *channel, struct assembly *assembly)
     return rc;
 }
 
+/* Garbage where a payload should be. */
+static int drop_unread(struct channel *channel, const struct control *control,
+                       int rc)
+{
+    if (channel->events->is_wanted == NULL ||
+        channel->events->is_wanted(channel->owner, control)) {
+        return rc;
+    }
+    METRIC_INC(dead_letters);
+    return CNODE_UNHANDLED;
+}
+
 /* Reads the payload behind the control tuple into `control`. 0; CNODE_UNHANDLED
  * when it was dropped. */
 static int feed_payload(struct channel *channel, struct control *control,
@@ -214,7 +226,7 @@ static int feed_payload(struct channel *channel, struct control *control,
     int rc;
 
     if (!frame_skip_payload_head(channel->flags, &bytes, &len) || len == 0) {
-        return CNODE_PROTOCOL;
+        return drop_unread(channel, control, CNODE_PROTOCOL);
     }
     if (len > limits.message_bytes) {
         drop_over_limit(channel, control, bytes, len);
@@ -225,10 +237,11 @@ static int feed_payload(struct channel *channel, struct control *control,
         drop_over_limit(channel, control, bytes, len);
         return CNODE_UNHANDLED;
     }
-    if (rc == 0) {
-        control_set_payload(control, term_at(bytes, size));
+    if (rc != 0) {
+        return drop_unread(channel, control, rc);
     }
-    return rc;
+    control_set_payload(control, term_at(bytes, size));
+    return 0;
 }
 
 /* A whole message: control tuple and payload. What follows them is ignored, as

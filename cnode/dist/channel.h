@@ -30,6 +30,9 @@ struct channel_events {
      */
     void (*over_limit)(void *owner, const struct control *control,
                        const uint8_t *start, size_t size);
+    /* The payload is no term. Would anybody have read it? false: the message is
+     * dropped and the connection stays, as on a BEAM. NULL: yes. */
+    bool (*is_wanted)(void *owner, const struct control *control);
 };
 
 struct channel {

@@ -107,6 +107,7 @@ static int conn_feed(struct conn *conn, size_t *used);
 static void on_signal(void *owner, const struct control *control);
 static void on_over_limit(void *owner, const struct control *control,
                           const uint8_t *start, size_t size);
+static bool on_is_wanted(void *owner, const struct control *control);
 static int conn_keep(struct conn *conn, size_t used);
 static void conn_answer(struct conn *conn);
 static void conn_pulse(struct conn *conn);
@@ -126,6 +127,7 @@ static const struct handshake_events handshake_events = {
 static const struct channel_events channel_events = {
     .signal = on_signal,
     .over_limit = on_over_limit,
+    .is_wanted = on_is_wanted,
 };
 
 static uv_stream_t *conn_stream(struct conn *conn)
@@ -507,6 +509,14 @@ static void on_over_limit(void *owner, const struct control *control,
     struct conn *conn = owner;
 
     conn->events->over_limit(conn->owner, conn, control, start, size);
+}
+
+static bool on_is_wanted(void *owner, const struct control *control)
+{
+    struct conn *conn = owner;
+
+    return conn->events->is_wanted == NULL ||
+           conn->events->is_wanted(conn->owner, conn, control);
 }
 
 /* Keeps the unconsumed bytes, with room to read the rest of their frame. */

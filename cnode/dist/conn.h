@@ -37,6 +37,9 @@ struct conn_events {
     void (*over_limit)(void *owner, struct conn *conn,
                        const struct control *control, const uint8_t *start,
                        size_t size);
+    /* See channel.h. */
+    bool (*is_wanted)(void *owner, struct conn *conn,
+                      const struct control *control);
     /* The last event; the conn is freed when it returns. `reason` negative. */
     void (*closed)(void *owner, struct conn *conn, int reason);
 };

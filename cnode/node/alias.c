@@ -158,6 +158,11 @@ struct pid alias_home(const struct node *node, const struct ref *ref)
                         .creation = node->creation};
 }
 
+bool alias_is_active(const struct node *node, const struct ref *ref)
+{
+    return find(node, ref) != NULL;
+}
+
 bool alias_resolve(struct node *node, struct signal *signal)
 {
     struct alias *alias = find(node, &signal->ref);

@@ -47,6 +47,9 @@ struct pid alias_home(const struct node *node, const struct ref *ref);
 
 /* --- what the router and others call */
 
+/* One of this scheduler that is active. */
+bool alias_is_active(const struct node *node, const struct ref *ref);
+
 /* SIGNAL_ALIAS, SIGNAL_ALIAS_EXIT: becomes a signal for its process, whose pid
  * is then in signal->to. False: it is not active. */
 bool alias_resolve(struct node *node, struct signal *signal);

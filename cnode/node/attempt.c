@@ -16,6 +16,7 @@
 #include "dist/flags.h"
 #include "dist/tls.h"
 #include "node/node.h"
+#include "node/wanted.h"
 
 static const struct conn_events conn_events;
 static void greeting_failed(struct attempt *attempt, int reason);
@@ -286,6 +287,15 @@ static void on_over_limit(void *owner, struct conn *conn,
     }
 }
 
+static bool on_is_wanted(void *owner, struct conn *conn,
+                         const struct control *control)
+{
+    struct attempt *attempt = owner;
+
+    (void)conn;
+    return node_wants(attempt->peers->node, control);
+}
+
 /* --- closed */
 
 /* Flags it would need. */
@@ -388,5 +398,6 @@ static const struct conn_events conn_events = {
     .up = on_up,
     .signal = on_signal,
     .over_limit = on_over_limit,
+    .is_wanted = on_is_wanted,
     .closed = on_closed,
 };

@@ -217,6 +217,13 @@ void link_on_unlink_ack(struct node *node, struct process *local,
     }
 }
 
+bool link_is_active(struct node *node, struct pid local, struct pid other)
+{
+    const struct link *link = find(node, local, other);
+
+    return link != NULL && link->waiting == 0;
+}
+
 bool link_on_exit(struct node *node, struct process *local,
                   const struct signal *signal)
 {

@@ -55,6 +55,7 @@ void link_on_unlink(struct node *node, struct process *local,
                     const struct signal *signal);
 void link_on_unlink_ack(struct node *node, struct process *local,
                         const struct signal *signal);
+bool link_is_active(struct node *node, struct pid local, struct pid other);
 /* True when an active link was there (and is gone now): the signal counts. */
 bool link_on_exit(struct node *node, struct process *local,
                   const struct signal *signal);

@@ -18,7 +18,8 @@
  * first looks whether this is one, in a walk that keeps no levels and knows no
  * errors.
  *
- * Stricter than a BEAM: empty lists are 106 (never 107 or 108 of length 0).
+ * Stricter than a BEAM: empty lists are 106 (never 107 or 108 of length 0), an
+ * empty bit string is a binary, a reference has words.
  */
 #include "term/validate.h"
 
@@ -317,7 +318,7 @@ static int check_container(struct validator *v, struct span s)
     }
     n = *s.at == TAG_TUPLE8 ? s.at[1] : get_u32(s.at + 1);
     if (*s.at == TAG_LIST && n == 0) {
-        return CNODE_MALFORMED;
+        return CNODE_UNHANDLED;
     }
     v->pending--;
     v->at += head;
@@ -474,7 +475,7 @@ static size_or_rc check_ref(struct span s, size_t creation_bytes)
     }
     words = get_u16(s.at + 1);
     if (words < 1 || words > REF_MAX_WORDS) {
-        return CNODE_MALFORMED;
+        return words < 1 ? CNODE_UNHANDLED : CNODE_MALFORMED;
     }
     return check_ident(s, 2, creation_bytes + 4 * (size_t)words);
 }
@@ -510,7 +511,8 @@ static size_or_rc check_float_text(struct span s)
 static size_or_rc check_bits(struct span s)
 {
     if (s.len >= 6 && (s.at[5] < 1 || s.at[5] > 8 || get_u32(s.at + 1) == 0)) {
-        return CNODE_MALFORMED;
+        return get_u32(s.at + 1) == 0 && s.at[5] == 0 ? CNODE_UNHANDLED
+                                                      : CNODE_MALFORMED;
     }
     return sized(s, 4, 1);
 }
@@ -551,7 +553,7 @@ static size_or_rc check_plain(struct span s)
     case TAG_ATOM_LATIN1_8:
         return check_atom(s);
     case TAG_STRING:
-        return s.len >= 3 && get_u16(s.at + 1) == 0 ? CNODE_MALFORMED
+        return s.len >= 3 && get_u16(s.at + 1) == 0 ? CNODE_UNHANDLED
                                                     : sized(s, 2, 0);
     case TAG_BINARY:
         return sized(s, 4, 0);

@@ -155,39 +155,28 @@ raw_test_() ->
             refused(Node, [hello("x@127.0.0.1"), <<21:16, $r, 0:32, 0:128>>])
         end},
         {"a thousand such connections leave no trace", 120, fun many_refused/1},
-        {"malformed frames close their connection only", fun malformed/1},
+        {"a frame above the limit closes its connection only", fun long_frame/1},
         {"a peer that is well behaved by hand is served", fun(Node) ->
-            Socket = connected(Node),
-            send(Socket, call_ctl(), {'$gen_call', {fake_pid(), tag}, hello}),
-            ?assertEqual(hello, reply(Socket, tag)),
-            gen_tcp:close(Socket)
+            Peer = cnode_raw:connect(port(Node), cnode_peer:unique("raw")),
+            ?assertEqual({ok, hello}, cnode_raw:call(Peer, echo, hello)),
+            cnode_raw:close(Peer)
         end}
     ]).
 
 %% Sends the pieces; the node must close, soon, and still serve us.
 refused(Node, Pieces) ->
-    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, port(Node), [binary, {active, false}]),
+    Socket = cnode_raw:open(port(Node)),
     [_ = gen_tcp:send(Socket, Piece) || Piece <- Pieces],
-    ?assertEqual(closed, drained(Socket)),
+    ?assertEqual(closed, cnode_raw:drained(Socket)),
     gen_tcp:close(Socket),
     ?assertEqual(fine, call(Node, fine)).
 
-drained(Socket) ->
-    case gen_tcp:recv(Socket, 0, 3000) of
-        {ok, _} -> drained(Socket);
-        {error, timeout} -> open;
-        {error, _} -> closed
-    end.
-
 many_refused(Node) ->
-    Open = fun() ->
-        {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, port(Node), [binary, {active, false}]),
-        Socket
-    end,
+    Open = fun() -> cnode_raw:open(port(Node)) end,
     Round = fun() ->
         Sockets = [Open() || _ <- lists:seq(1, 100)],
         ?assertEqual(served, call(Node, served)),
-        [?assertEqual(closed, drained(Socket)) || Socket <- Sockets],
+        [?assertEqual(closed, cnode_raw:drained(Socket)) || Socket <- Sockets],
         [gen_tcp:close(Socket) || Socket <- Sockets]
     end,
     Round(),
@@ -195,34 +184,13 @@ many_refused(Node) ->
     [Round() || _ <- lists:seq(1, 10)],
     ?assert(cnode_peer:resident_kib(Node) - Before < 4096).
 
-malformed(Node) ->
-    true = net_kernel:connect_node(name(Node)),
-    erlang:monitor_node(name(Node), true),
-    Call = term_to_binary({'$gen_call', {fake_pid(), tag}, hello}),
-    [
-        begin
-            Socket = connected(Node),
-            ok = gen_tcp:send(Socket, Bytes),
-            ?assertEqual({What, closed}, {What, drained(Socket)}),
-            gen_tcp:close(Socket)
-        end
-     || {What, Bytes} <- [
-            {"a frame above the limit", <<16#7FFFFFFF:32, 131, 68, 0>>},
-            {"no version byte", frame(<<1, 2, 3>>)},
-            {"a control message cut short", frame(<<131, 68, 0, 104, 4, 97>>)},
-            {"a control message that is no tuple", frame(<<131, 68, 0, 97, 1>>)},
-            {"a payload cut short", frame(<<131, 68, 0, (ext(call_ctl()))/binary, 104, 200>>)},
-            {"a string longer than the frame", frame(<<131, 68, 0, (ext(call_ctl()))/binary, 109, 16#FFFFFFF0:32, 1>>)},
-            {"a tuple larger than the frame", frame(<<131, 68, 0, (ext(call_ctl()))/binary, 105, 16#FFFFFFFF:32>>)},
-            {"an unknown tag", frame(<<131, 68, 0, (ext(call_ctl()))/binary, 250>>)},
-            {"a fragment out of nowhere", frame(<<131, 70, 7:64, 3:64, "lost">>)},
-            {"a payload that is missing", frame(<<131, 68, 0, (ext(call_ctl()))/binary>>)},
-            {"not even a header", frame(Call)}
-        ]
-    ],
-    ?assertEqual(fine, call(Node, fine)),
-    ?assertEqual(up, receive {nodedown, _} -> down after 0 -> up end),
-    erlang:monitor_node(name(Node), false).
+%% What is malformed otherwise: cnode_bad_input_tests.
+long_frame(Node) ->
+    Peer = cnode_raw:connect(port(Node), cnode_peer:unique("raw")),
+    _ = cnode_raw:say(Peer, <<(1 bsl 20 + 1):32, 131, 68, 0>>),
+    ?assertEqual(closed, cnode_raw:state(Peer)),
+    cnode_raw:close(Peer),
+    ?assertEqual(fine, call(Node, fine)).
 
 %% --------------------------------------------- the protocol, as far as needed
 
@@ -237,52 +205,3 @@ hello(Name, Flags) ->
     packet(<<$N, Flags:64, 1:32, (byte_size(Bytes)):16, Bytes/binary>>).
 
 packet(Body) -> <<(byte_size(Body)):16, Body/binary>>.
-frame(Body) -> <<(byte_size(Body)):32, Body/binary>>.
-ext(Term) -> binary:part(term_to_binary(Term), 1, byte_size(term_to_binary(Term)) - 1).
-
-%% A connection after the handshake, as fake@127.0.0.1.
-connected(Node) ->
-    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, port(Node), [binary, {packet, 2}, {active, false}]),
-    Hello = hello("fake@127.0.0.1"),
-    ok = gen_tcp:send(Socket, binary:part(Hello, 2, byte_size(Hello) - 2)),
-    {ok, <<$s, "ok">>} = gen_tcp:recv(Socket, 0, 3000),
-    {ok, <<$N, _:64, Challenge:32, _/binary>>} = gen_tcp:recv(Socket, 0, 3000),
-    Cookie = atom_to_binary(erlang:get_cookie(), utf8),
-    Digest = erlang:md5([Cookie, integer_to_binary(Challenge)]),
-    ok = gen_tcp:send(Socket, <<$r, 5:32, Digest/binary>>),
-    Expected = erlang:md5([Cookie, <<"5">>]),
-    {ok, <<$a, Expected/binary>>} = gen_tcp:recv(Socket, 0, 3000),
-    ok = inet:setopts(Socket, [{packet, raw}]),
-    Socket.
-
-fake_pid() ->
-    Atom = <<119, 14, "fake@127.0.0.1">>,
-    binary_to_term(<<131, 88, Atom/binary, 1:32, 0:32, 1:32>>).
-
-%% REG_SEND to the echo service.
-call_ctl() -> {6, fake_pid(), '', echo}.
-
-send(Socket, Ctl, Payload) ->
-    ok = gen_tcp:send(Socket, frame(<<131, 68, 0, (ext(Ctl))/binary, (ext(Payload))/binary>>)).
-
-%% What comes for our tag; the node also says other things on its own.
-reply(Socket, Tag) ->
-    case received(Socket) of
-        {_Ctl, {Tag, Reply}} -> Reply;
-        _ -> reply(Socket, Tag)
-    end.
-
-%% The next message with a payload.
-received(Socket) ->
-    {ok, <<Length:32>>} = gen_tcp:recv(Socket, 4, 3000),
-    case Length of
-        0 ->
-            received(Socket);
-        _ ->
-            {ok, <<131, 68, 0, Terms/binary>>} = gen_tcp:recv(Socket, Length, 3000),
-            {Ctl, Used} = binary_to_term(<<131, Terms/binary>>, [used]),
-            case binary:part(Terms, Used - 1, byte_size(Terms) - Used + 1) of
-                <<>> -> received(Socket);
-                Payload -> {Ctl, binary_to_term(<<131, Payload/binary>>)}
-            end
-    end.

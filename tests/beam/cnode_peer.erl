@@ -14,10 +14,10 @@
 %% until_eof.sh between the two sees to it that nothing outlives this BEAM.
 -module(cnode_peer).
 
--export([suite/2, suite/3, tests/1]).
+-export([suite/2, suite/3, tests/1, tests/2]).
 -export([start/1, start/2, try_start/2, stop/1, kill/1, signal/2]).
 -export([name/1, info/1, os_pid/1, lines/1]).
--export([start_beam/0, start_beam/1, stop_beam/1]).
+-export([start_beam/0, start_beam/1, start_beam_of/1, start_beam_as/2, stop_beam/1]).
 -export([start_epmd/1, stop_epmd/1, epmd_names/1, free_port/0]).
 -export([start_distribution/0, unique/1, unique_atom/1, tmp_dir/0, eventually/1, eventually/2, resident_kib/1]).
 -export([worker/2, counters/1]).
@@ -206,22 +206,34 @@ start_beam() -> start_beam([]).
 
 %% A BEAM that knows our code and cookie; over TLS if this one is; ends with its
 %% starter.
-start_beam(Args) ->
-    start_distribution(),
+start_beam(Args) -> start_beam_as(unique("b"), Args).
+
+start_beam_as(Full, Args) ->
     Tls =
         case cnode_tls:inherited() of
             #{args := Inherited} -> Inherited;
             plain -> []
         end,
-    [Name, Host] = string:lexemes(atom_to_list(unique("b")), "@"),
+    start_beam(Full, os:find_executable("erl"), ["-pa" | code:get_path()] ++ Tls ++ Args).
+
+%% One of another release, "27", that scripts/otp.sh has made; it has none of our
+%% code. `here`: of this one.
+start_beam_of(here) -> start_beam([]);
+start_beam_of(Release) ->
+    start_beam(unique("b"), {filename:absname("scripts/otp.sh"), ["run", Release, "erl"]}, []).
+
+start_beam(Full, Exec, Args) ->
+    start_distribution(),
+    [Name, Host] = string:lexemes(atom_to_list(Full), "@"),
     Quiet = ["-kernel", "logger_level", "emergency"],
     {ok, Peer, Node} = peer:start_link(#{
         name => Name,
         host => Host,
         longnames => true,
         connection => standard_io,
-        args => ["-setcookie", atom_to_list(erlang:get_cookie()), "-pa" | code:get_path()] ++
-            Quiet ++ Tls ++ Args
+        exec => Exec,
+        wait_boot => 30000,
+        args => ["-setcookie", atom_to_list(erlang:get_cookie())] ++ Quiet ++ Args
     }),
     {Peer, Node}.
 

@@ -59,8 +59,17 @@ static void on_over_limit(void *owner, const struct control *control,
     }
 }
 
+/* As good as random, and the same for the same bytes. */
+static bool on_is_wanted(void *owner, const struct control *control)
+{
+    (void)owner;
+    CHECK(control->has_payload && term_is_none(control->payload));
+    return control->kind == CONTROL_SEND;
+}
+
 static const struct channel_events events = {.signal = on_signal,
-                                             .over_limit = on_over_limit};
+                                             .over_limit = on_over_limit,
+                                             .is_wanted = on_is_wanted};
 
 /* Keeps what is not consumed and adds the next piece, as a connection does; the
  * buffer has exactly the size of its bytes, so that a read beyond is seen. */

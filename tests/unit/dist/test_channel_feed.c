@@ -172,6 +172,41 @@ static void an_unknown_operation_is_skipped_and_counted(void **state)
     assert_int_equal(metric_read(METRIC_signals_dropped) - before, 1);
 }
 
+static bool nobody_wants(void *owner, const struct control *control)
+{
+    (void)owner;
+    return control->kind != CONTROL_SEND;
+}
+
+/* Garbage ends the connection only if somebody would have read it. */
+static void garbage_that_nobody_wants_is_dropped(void **state)
+{
+    static const char *const garbage[] = {"\xfa", "\x68\x02\x61", ""};
+    struct channel_events events = pair_events;
+    uint64_t dead = metric_read(METRIC_dead_letters);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
+        struct buf body = pair_body(garbage[i], strlen(garbage[i]));
+
+        pair.in.events = &pair_events;
+        pair_put_frame(buf_data(&body), buf_size(&body));
+        assert_int_not_equal(pair_feed(), 0);
+        buf_clear(&pair.wire);
+        events.is_wanted = nobody_wants;
+        pair.in.events = &events;
+        pair_put_frame(buf_data(&body), buf_size(&body));
+        assert_int_equal(pair_feed(), 0);
+        buf_fini(&body);
+    }
+    pair.in.events = &pair_events;
+    assert_int_equal(pair_send(pair.ours, 10, 'z'), 0);
+    pair_gather_all();
+    assert_int_equal(pair_feed(), 0);
+    assert_int_equal(pair.seen_count, 1);
+    assert_int_equal(metric_read(METRIC_dead_letters), dead + 3);
+}
+
 static void a_frame_over_the_limit_is_refused_by_its_length(void **state)
 {
     uint64_t before = metric_read(METRIC_frames_over_limit);
@@ -439,6 +474,7 @@ int main(void)
         TEST(every_cut_message_is_refused),
         TEST(what_is_before_a_broken_frame_is_delivered),
         TEST(an_unknown_operation_is_skipped_and_counted),
+        TEST(garbage_that_nobody_wants_is_dropped),
         TEST(a_frame_over_the_limit_is_refused_by_its_length),
         TEST(a_message_over_the_limit_is_dropped_and_told),
         TEST(a_message_too_deep_is_dropped_and_told),
