@@ -24,8 +24,12 @@ static void add_pool(struct process_about *about, const struct pool *pool)
 {
     /* the name of a service is its worker's */
     atom_t name = pool->config->is_service ? ATOM_NONE : pool->config->name;
+    struct pid pid = pool_pid(pool);
 
-    add_ancestor(about, pool->node, &pool->process, name);
+    if (!pid_is_none(pid)) {
+        about->ancestors[about->ancestor_count++] =
+            (struct process_ancestor){.pid = pid, .name = name};
+    }
 }
 
 /* --- workers */
@@ -159,7 +163,7 @@ int about_face_state(struct process *process, struct buf *buf)
 
     term_format(buf, "#{pool => ~A, worker_supervisor => ~u, workers => ~u}",
                 face->pool->config->name, (uint64_t)face->index + 1,
-                (uint64_t)face->workers);
+                (uint64_t)roll_face_workers(face->pool->roll, face->index));
     return 0;
 }
 
@@ -184,17 +188,13 @@ void about_pool_label(const struct process *process, struct buf *buf)
 int about_pool_state(struct process *process, struct buf *buf)
 {
     const struct pool *pool = CONTAINER_OF(process, struct pool, process);
-    uint64_t workers = 0;
 
-    for (uint32_t i = 0; i < pool->segment_count; i++) {
-        workers += pool->segments[i].table.count;
-    }
     term_format(buf,
                 "#{pool => ~A, behaviour => ~a, segments => ~u, "
                 "worker_supervisors => ~u, workers => ~u}",
                 pool->config->name, pool->behaviour->name,
-                (uint64_t)pool->segment_count, (uint64_t)pool->face_count,
-                workers);
+                pool->config->supervisors.segments, (uint64_t)pool->face_count,
+                roll_workers(pool->roll));
     return 0;
 }
 

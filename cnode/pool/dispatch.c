@@ -8,10 +8,12 @@
 
 #include "base/metric.h"
 #include "node/node.h"
+#include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "pool/segment.h"
 #include "pool/waiting.h"
+#include "term/build.h"
 
 /* Answers a call, counts anything else. */
 static void refuse(struct pool *pool, const struct gen_message *gen,
@@ -76,7 +78,7 @@ static struct cnode_worker *find_or_start(struct segment *segment,
         refuse(pool, gen, "{nack, not_registered}", TERM_NONE);
         return NULL;
     }
-    start.face = pool_choose_face(pool);
+    start.face = roll_choose_face(pool->roll);
     start.in_background = pool->config->worker.spawn == SPAWN_ASYNC;
     if (segment_start_worker(segment, key, &start, &w) != 0) {
         refuse(pool, gen, "{error, ~t}", run_reason(&pool->pools->run));
@@ -93,6 +95,7 @@ void dispatch_envelope(struct pool *pool, const struct signal *signal,
     struct segment *segment;
     struct cnode_worker *w;
     struct worker_key key;
+    uint32_t index;
     int rc;
 
     if (!check_recipient(pool, gen, envelope)) {
@@ -103,7 +106,12 @@ void dispatch_envelope(struct pool *pool, const struct signal *signal,
         refuse_error(pool, gen, rc);
         return;
     }
-    segment = pool_segment(pool, &key);
+    index = pool_segment_index(pool, &key);
+    segment = pool_segment(pool, index);
+    if (segment == NULL) {
+        parts_pass_on(pool, index % pool->part_count, signal, PART_ENVELOPE);
+        return;
+    }
     if (segment->state != SEGMENT_UP) {
         segment_hold(segment, signal);
         return;
@@ -144,6 +152,25 @@ bool dispatch_is_for(const struct cnode_worker *w,
            worker_has_id(w, envelope->id, &pool->pools->key_bytes);
 }
 
+/* The monitor is the head's. */
+static bool tell_head(struct pool *part, const struct gen_from *from,
+                      struct cnode_term reason)
+{
+    struct signal message = {
+        .kind = SIGNAL_MESSAGE, .to = pool_pid(part), .id = PART_CALL_LOST};
+    struct buf buf;
+    int rc = CNODE_NOPROC;
+
+    buf_init(&buf, 0);
+    term_format(&buf, "{{~t, ~t}, ~t}", from->pid, from->tag, reason);
+    if (!pid_is_none(message.to) && buf_error(&buf) == 0) {
+        message.term = term_at(buf_data(&buf), buf_size(&buf));
+        rc = door_deliver(part->node, &message);
+    }
+    buf_fini(&buf);
+    return rc == 0;
+}
+
 void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
                         struct cnode_term reason)
 {
@@ -151,6 +178,9 @@ void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
     struct pid caller;
     struct ref ref;
 
+    if (pool->part != 0 && tell_head(pool, from, reason)) {
+        return;
+    }
     (void)gen_alias(from->tag, &alias);
     if (!term_get_pid(from->pid, &caller) || !term_get_ref(alias, &ref) ||
         !monitor_fire(pool->node, caller, &ref, reason)) {

@@ -49,6 +49,7 @@ int face_open(struct face *face)
     if (rc == 0) {
         face->process.flags |= PROCESS_TRAP_EXIT;
         face->state = FACE_UP;
+        roll_set_face(face->pool->roll, face->index, true);
     }
     return rc;
 }
@@ -57,6 +58,7 @@ void face_close(struct face *face, struct cnode_term reason)
 {
     if (face->state == FACE_UP) {
         face->state = FACE_DOWN;
+        roll_set_face(face->pool->roll, face->index, false);
         node_exit(face->pool->node, &face->process, reason);
     }
 }

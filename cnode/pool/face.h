@@ -19,7 +19,6 @@ struct face {
     struct pool *pool;
     uint16_t index;
     enum face_state state;
-    uint32_t workers; /* that count for it */
 };
 
 struct face *face_new(struct pool *pool, uint16_t index);

@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "pool/about.h"
 #include "pool/dispatch.h"
+#include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/service.h"
 #include "pool/supervisor.h"
@@ -42,7 +43,8 @@ static const struct process_class pool_class = {
 static const uint32_t pool_moves[] = {
     [POOL_DOWN] = BIT(POOL_UP),
     [POOL_UP] = BIT(POOL_STOPPING),
-    [POOL_STOPPING] = BIT(POOL_DOWN),
+    [POOL_STOPPING] = BIT(POOL_EMPTY),
+    [POOL_EMPTY] = BIT(POOL_DOWN),
 };
 
 static void pool_move(struct pool *pool, enum pool_state to)
@@ -75,7 +77,42 @@ static const char *worker_label(const struct pool_config *config)
     return label != ATOM_NONE ? atom_text(label) : behaviour;
 }
 
-struct pool *pool_new(struct pools *pools, const struct pool_config *config)
+/* What all parts share is the head's. */
+static void share(struct pool *pool, struct pool *head)
+{
+    uint64_t segments = pool->config->supervisors.segments;
+
+    if (head == NULL) {
+        pool->parts = mem_zalloc(pool->part_count * sizeof(*pool->parts));
+        pool->part_pids =
+            mem_zalloc(pool->part_count * sizeof(*pool->part_pids));
+        pool->segment_pids = mem_zalloc(segments * sizeof(*pool->segment_pids));
+        pool->roll = roll_new();
+    } else {
+        pool->parts = head->parts;
+        pool->part_pids = head->part_pids;
+        pool->roll = head->roll;
+    }
+    pool->parts[pool->part] = pool;
+}
+
+/* Every part_count-th one. */
+static void init_segments(struct pool *pool)
+{
+    uint32_t all = (uint32_t)pool->config->supervisors.segments;
+
+    pool->segment_count =
+        (all - pool->part + pool->part_count - 1) / pool->part_count;
+    pool->segments = mem_zalloc(pool->segment_count * sizeof(*pool->segments));
+    for (uint32_t i = 0; i < pool->segment_count; i++) {
+        segment_init(&pool->segments[i], pool,
+                     (uint16_t)(i * pool->part_count + pool->part),
+                     (uint16_t)i);
+    }
+}
+
+struct pool *pool_new(struct pools *pools, const struct pool_config *config,
+                      struct pool *head, uint32_t part, uint32_t part_count)
 {
     struct pool *pool = mem_zalloc(sizeof(*pool));
     uint32_t restarts = (uint32_t)config->supervisors.max_restarts;
@@ -85,6 +122,8 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
     pool->node = pools->node;
     pool->config = config;
     pool->behaviour = config->behaviour;
+    pool->part = part;
+    pool->part_count = part_count;
     pool->worker_class = (struct process_class){
         .name = worker_label(config),
         .message = worker_on_message,
@@ -95,11 +134,8 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
     };
     worker_slab_init(&pool->slab, sizeof(struct cnode_worker) +
                                       config->behaviour->state_size);
-    pool->segment_count = (uint32_t)config->supervisors.segments;
-    pool->segments = mem_zalloc(pool->segment_count * sizeof(*pool->segments));
-    for (uint32_t i = 0; i < pool->segment_count; i++) {
-        segment_init(&pool->segments[i], pool, (uint16_t)i);
-    }
+    share(pool, head);
+    init_segments(pool);
     intensity_init(&pool->children, restarts, period_ms);
     intensity_init(&pool->self, restarts, period_ms);
     list_init(&pool->due);
@@ -107,6 +143,16 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config)
     timer_init(&pool->work, on_work);
     sweep_init(pool);
     return pool;
+}
+
+struct pid pool_pid(const struct pool *pool)
+{
+    struct pid pid = PID_NONE;
+
+    if (pool->part == 0) {
+        return node_pid(pool->node, &pool->process);
+    }
+    return names_whereis(pool->node, pool->config->name, &pid) ? pid : PID_NONE;
 }
 
 /* As many faces as the configuration says: those added later are gone. */
@@ -118,6 +164,7 @@ static int open_faces(struct pool *pool)
     while (pool->face_count > 0) {
         face_free(pool->faces[--pool->face_count]);
     }
+    roll_clear_faces(pool->roll);
     for (uint64_t i = 0; i < pool->config->supervisors.count && rc == 0; i++) {
         rc = pool_add_face(pool, &face);
     }
@@ -150,10 +197,33 @@ static int open_self(struct pool *pool)
     }
     pool->process.flags |= PROCESS_TRAP_EXIT;
     pool_move(pool, POOL_UP);
+    pool->open_parts = 1;
     intensity_clear(&pool->children);
     return pool->config->is_service
                ? service_open_gate(pool)
                : names_register(pool->node, name, &pool->process);
+}
+
+static int open_segments(struct pool *pool)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; i < pool->segment_count && rc == 0; i++) {
+        rc = open_segment(&pool->segments[i]);
+    }
+    return rc;
+}
+
+int pool_open_part(struct pool *part)
+{
+    int rc;
+
+    pool_move(part, POOL_UP);
+    rc = open_segments(part);
+    if (rc != 0) {
+        pool_stop(part, atom_term(A_shutdown), false);
+    }
+    return rc;
 }
 
 int pool_open(struct pool *pool)
@@ -163,8 +233,11 @@ int pool_open(struct pool *pool)
     if (rc == 0) {
         rc = open_faces(pool);
     }
-    for (uint32_t i = 0; i < pool->segment_count && rc == 0; i++) {
-        rc = open_segment(&pool->segments[i]);
+    if (rc == 0) {
+        rc = open_segments(pool);
+    }
+    if (rc == 0) {
+        rc = parts_open(pool);
     }
     if (rc != 0) {
         pool_stop(pool, atom_term(A_shutdown), false);
@@ -198,30 +271,10 @@ int pool_add_face(struct pool *pool, struct face **out)
     return 0;
 }
 
-uint16_t pool_choose_face(const struct pool *pool)
-{
-    const struct face *best = NULL;
-
-    for (uint32_t i = 0; i < pool->face_count; i++) {
-        const struct face *face = pool->faces[i];
-
-        if (face->state == FACE_UP &&
-            (best == NULL || face->workers < best->workers)) {
-            best = face;
-        }
-    }
-    return best != NULL ? best->index : FACE_NONE;
-}
-
 void pool_count_worker(struct pool *pool, struct cnode_worker *w, uint16_t face)
 {
-    if (w->face != FACE_NONE) {
-        pool->faces[w->face]->workers--;
-    }
+    roll_move(pool->roll, w->face, face);
     w->face = face;
-    if (face != FACE_NONE) {
-        pool->faces[face]->workers++;
-    }
     sweep_wake(pool);
 }
 
@@ -296,16 +349,30 @@ static bool may_restart_child(struct pool *pool)
     return false;
 }
 
-static bool restart_segment(struct segment *segment)
+static void restart_segment(struct segment *segment)
 {
-    if (!may_restart_child(segment->pool)) {
-        return false;
-    }
     METRIC_INC(segments_restarted);
+    segment->is_told = false;
     if (open_segment(segment) != 0) {
         pool_has_work(segment->pool); /* a limit: once more, it counts */
     }
-    return true;
+}
+
+/* On behalf of the head, which has counted it. */
+void pool_restart_segment(struct pool *part, uint32_t index)
+{
+    struct segment *segment = pool_segment(part, index);
+
+    if (part->state == POOL_UP && segment->state == SEGMENT_DOWN) {
+        restart_segment(segment);
+    }
+}
+
+void pool_segment_fell(struct pool *head, uint32_t index)
+{
+    if (head->state == POOL_UP && may_restart_child(head)) {
+        parts_restart(head, index);
+    }
 }
 
 static bool restart_face(struct face *face)
@@ -344,12 +411,27 @@ static bool stop_segments(struct pool *pool)
     return true;
 }
 
+/* Another part asks the head. */
+static void tell_fallen(struct pool *pool)
+{
+    for (uint32_t i = 0; i < pool->segment_count; i++) {
+        struct segment *segment = &pool->segments[i];
+
+        if (segment->state == SEGMENT_DOWN && !segment->is_told) {
+            segment->is_told = true;
+            parts_segment_fell(pool, segment->index);
+        }
+    }
+}
+
 static void restart_fallen(struct pool *pool)
 {
     for (uint32_t i = 0; i < pool->segment_count; i++) {
-        if (pool->segments[i].state == SEGMENT_DOWN &&
-            !restart_segment(&pool->segments[i])) {
-            return;
+        if (pool->segments[i].state == SEGMENT_DOWN) {
+            if (!may_restart_child(pool)) {
+                return;
+            }
+            restart_segment(&pool->segments[i]);
         }
     }
     for (uint32_t i = 0; i < pool->face_count; i++) {
@@ -367,6 +449,17 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
     pool_stop(CONTAINER_OF(process, struct pool, process), reason, true);
 }
 
+static void close_self(struct pool *pool, struct cnode_term reason)
+{
+    node_exit(pool->node, &pool->process, reason);
+    if (pool->config->is_service) {
+        service_close_gate(pool);
+    }
+    for (uint32_t i = 0; i < pool->face_count; i++) {
+        face_close(pool->faces[i], atom_term(A_shutdown));
+    }
+}
+
 void pool_stop(struct pool *pool, struct cnode_term reason, bool comes_back)
 {
     if (pool->state != POOL_UP) {
@@ -374,13 +467,10 @@ void pool_stop(struct pool *pool, struct cnode_term reason, bool comes_back)
         return;
     }
     pool_move(pool, POOL_STOPPING);
-    pool->comes_back = comes_back;
-    node_exit(pool->node, &pool->process, reason);
-    if (pool->config->is_service) {
-        service_close_gate(pool);
-    }
-    for (uint32_t i = 0; i < pool->face_count; i++) {
-        face_close(pool->faces[i], atom_term(A_shutdown));
+    if (pool->part == 0) {
+        pool->comes_back = comes_back;
+        close_self(pool, reason);
+        parts_stop(pool);
     }
     for (uint32_t i = 0; i < pool->segment_count; i++) {
         segment_stop(&pool->segments[i], atom_term(A_shutdown));
@@ -395,7 +485,6 @@ static void on_closed(struct pool *pool)
 {
     uint64_t now_ms = loop_now_ms(node_loop(pool->node));
 
-    pool_move(pool, POOL_DOWN);
     if (pool->comes_back && !pool->pools->is_stopping) {
         if (intensity_add(&pool->self, now_ms)) {
             LOG_ERROR("pool_down", F_STR("pool", atom_text(pool->config->name)),
@@ -415,6 +504,24 @@ static void on_closed(struct pool *pool)
     pools_on_closed(pool->pools);
 }
 
+void pool_part_closed(struct pool *head)
+{
+    if (--head->open_parts == 0) {
+        pool_move(head, POOL_DOWN);
+        on_closed(head);
+    }
+}
+
+/* None of its workers is left. */
+static void close_part(struct pool *pool)
+{
+    pool_move(pool, POOL_EMPTY);
+    if (pool->part != 0) {
+        pool_move(pool, POOL_DOWN);
+    }
+    parts_closed(pool);
+}
+
 static void on_work(struct timer *timer)
 {
     struct pool *pool = CONTAINER_OF(timer, struct pool, work);
@@ -427,10 +534,12 @@ static void on_work(struct timer *timer)
         if (!stop_segments(pool)) {
             pool_has_work(pool);
         } else if (pool->state == POOL_STOPPING) {
-            on_closed(pool);
+            close_part(pool);
             return;
-        } else if (pool->state == POOL_UP) {
+        } else if (pool->state == POOL_UP && pool->part == 0) {
             restart_fallen(pool);
+        } else if (pool->state == POOL_UP) {
+            tell_fallen(pool);
         }
     }
     if (pool->state == POOL_UP) {
@@ -448,7 +557,8 @@ void pool_free(struct pool *pool)
     while (pool->face_count > 0) {
         face_free(pool->faces[--pool->face_count]);
     }
-    if (pool->state == POOL_UP) {
+    if (pool->part == 0 ? pool->state == POOL_UP
+                        : pool->process.class != NULL) {
         node_exit(pool->node, &pool->process, atom_term(A_shutdown));
         if (pool->config->is_service) {
             service_close_gate(pool);
@@ -459,6 +569,12 @@ void pool_free(struct pool *pool)
     worker_slab_fini(&pool->slab);
     intensity_fini(&pool->children);
     intensity_fini(&pool->self);
+    if (pool->part == 0) {
+        roll_free(pool->roll);
+        mem_free(pool->parts);
+        mem_free(pool->part_pids);
+        mem_free(pool->segment_pids);
+    }
     mem_free(pool->faces);
     mem_free(pool->segments);
     mem_free(pool);

@@ -3,12 +3,17 @@
  * One pool: the pool supervisor, registered under the pool's atom, above its
  * worker supervisors (faces) and segments, which it starts again when they end.
  *
- *     DOWN ---> UP ---> STOPPING ---> DOWN      (and UP again, unless that
- *                                                happened too often)
+ *     DOWN ---> UP ---> STOPPING ---> EMPTY ---> DOWN
+ *
+ * EMPTY: the other parts still end. From DOWN it comes UP again, unless that
+ * happened too often.
+ *
+ * A struct pool is the pool as ONE of its schedulers sees it: a part, with its
+ * share of the segments and workers. What they do to each other is in parts.h.
  *
  * A service is a pool of one permanent worker which has the name itself; what
  * is sent to the name goes through the gate, where it waits while the worker
- * restarts. One scheduler: each segment with its workers could move to another.
+ * restarts.
  */
 #ifndef CNODE_POOL_POOL_H
 #define CNODE_POOL_POOL_H
@@ -17,12 +22,13 @@
 #include "base/timer.h"
 #include "pool/face.h"
 #include "pool/pool_config.h"
+#include "pool/roll.h"
 #include "pool/segment.h"
 #include "pool/worker_slab.h"
 
 struct pools;
 
-enum pool_state { POOL_DOWN, POOL_UP, POOL_STOPPING };
+enum pool_state { POOL_DOWN, POOL_UP, POOL_STOPPING, POOL_EMPTY };
 
 struct pool {
     struct process process; /* first */
@@ -32,16 +38,24 @@ struct pool {
     const struct cnode_behaviour *behaviour;
     struct process_class worker_class; /* "behaviour in pool" */
 
+    uint32_t part, part_count; /* its number; 0: the head */
+    struct pool **parts;       /* of the head */
+    struct pid *part_pids;     /* of the head; of the processes of the others */
+    struct roll *roll;         /* of the head */
+
     enum pool_state state;
-    bool comes_back; /* STOPPING: to be opened again */
-    bool has_fallen; /* a face or segment is not up: look at all */
-    struct face **faces;
-    uint32_t face_count, face_cap;
-    struct segment *segments;
+    bool has_fallen;          /* a face or segment is not up: look at all */
+    struct segment *segments; /* number i of all: i mod part_count == part */
     uint32_t segment_count;
-    struct process gate; /* services only */
     struct worker_slab slab;
 
+    /* the head */
+    bool comes_back;          /* STOPPING: to be opened again */
+    uint32_t open_parts;      /* that have not closed */
+    struct pid *segment_pids; /* of all segments; PID_NONE: it is not up */
+    struct face **faces;
+    uint32_t face_count, face_cap;
+    struct process gate;       /* services only */
     struct intensity children; /* restarts of its faces and segments */
     struct intensity self;     /* of itself */
 
@@ -52,7 +66,10 @@ struct pool {
     uint32_t sweep_segment;
 };
 
-struct pool *pool_new(struct pools *pools, const struct pool_config *config);
+/* One part. The head is first; it is not changed by the others. */
+struct pool *pool_new(struct pools *pools, const struct pool_config *config,
+                      struct pool *head, uint32_t part, uint32_t part_count);
+/* One part, the head last. */
 void pool_free(struct pool *pool);
 
 /* Starts it. 0; CNODE_EXISTS when the name is taken; CNODE_LIMIT. */
@@ -61,12 +78,26 @@ MUST_USE int pool_open(struct pool *pool);
 /* Ends it with this reason; its workers are ended some each turn. */
 void pool_stop(struct pool *pool, struct cnode_term reason, bool comes_back);
 
-/* The segment that owns a key. */
-static inline struct segment *pool_segment(struct pool *pool,
-                                           const struct worker_key *key)
+/* The number of the segment that owns a key. */
+static inline uint32_t pool_segment_index(const struct pool *pool,
+                                          const struct worker_key *key)
 {
-    return &pool->segments[key->hash % pool->segment_count];
+    return (uint32_t)(key->hash % pool->config->supervisors.segments);
 }
+
+/* The segment itself, or NULL when another part has it. */
+static inline struct segment *pool_segment(struct pool *pool, uint32_t index)
+{
+    if (pool->part_count == 1) {
+        return &pool->segments[index];
+    }
+    return index % pool->part_count == pool->part
+               ? &pool->segments[index / pool->part_count]
+               : NULL;
+}
+
+/* The pid of the pool supervisor, or none. */
+struct pid pool_pid(const struct pool *pool);
 
 /* --- for its segments and faces */
 
@@ -76,12 +107,17 @@ void pool_is_due(struct pool *pool, struct list *waiting_node);
 /* The worker counts for that face from now on; FACE_NONE: for none. */
 void pool_count_worker(struct pool *pool, struct cnode_worker *w,
                        uint16_t face);
-/* The face with the fewest workers. */
-uint16_t pool_choose_face(const struct pool *pool);
 
 /* Adds a face. 0; CNODE_LIMIT. */
 MUST_USE int pool_add_face(struct pool *pool, struct face **face);
 /* Sends a message by ref to the pool once more, behind what is on its way. */
 void pool_send_again(struct pool *pool, const struct signal *signal);
+
+/* --- for parts.c */
+
+MUST_USE int pool_open_part(struct pool *part);
+void pool_restart_segment(struct pool *part, uint32_t index);
+void pool_segment_fell(struct pool *head, uint32_t index);
+void pool_part_closed(struct pool *head);
 
 #endif

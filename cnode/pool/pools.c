@@ -10,13 +10,15 @@
 #include "base/mem.h"
 #include "node/node.h"
 #include "pool/envelope.h"
+#include "pool/parts.h"
 
 static bool forward(void *owner, const struct signal *signal);
 static void on_deadline(struct timer *timer);
 
-void pools_init(struct pools *pools, struct node *node)
+static void init_one(struct pools *pools, struct node *node, struct pools *root,
+                     struct pools *all)
 {
-    *pools = (struct pools){.node = node};
+    *pools = (struct pools){.node = node, .all = all, .root = root};
     run_init(&pools->run);
     ended_init(&pools->ended);
     buf_init(&pools->key_bytes, 0);
@@ -25,34 +27,102 @@ void pools_init(struct pools *pools, struct node *node)
     node->forward_owner = pools;
 }
 
-int pools_start(struct pools *pools, const struct pool_settings *settings)
+/* Of scheduler 0 or another one. */
+static struct pools *pools_of(struct pools *root, uint32_t scheduler)
+{
+    return scheduler == 0 ? root : &root->all[scheduler];
+}
+
+void pools_init(struct pools *pools, struct node *node)
+{
+    struct pools *all = mem_zalloc(node->count * sizeof(*all));
+
+    init_one(pools, node, pools, all);
+    for (uint32_t i = 1; i < node->count; i++) {
+        init_one(&all[i], node->all[i], pools, all);
+    }
+}
+
+/* Its parts, from scheduler `home` on. */
+static struct pool *add_pool(struct pools *root, size_t index,
+                             const struct pool_config *config, uint32_t home,
+                             uint32_t part_count)
+{
+    uint32_t schedulers = root->node->count;
+    struct pool *head = NULL;
+
+    for (uint32_t i = 0; i < part_count; i++) {
+        struct pools *pools = pools_of(root, (home + i) % schedulers);
+        struct pool *pool = pool_new(pools, config, head, i, part_count);
+
+        pools->pools[index] = pool;
+        head = i == 0 ? pool : head;
+    }
+    return head;
+}
+
+static int start_pool(struct pool *pool)
 {
     int rc = 0;
 
-    pools->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
-    for (size_t i = 0; i < settings->count && rc == 0; i++) {
-        struct pool *pool = pool_new(pools, &settings->pools[i]);
-
-        pools->pools[pools->count++] = pool;
-        if (pool->config->top.registry == REGISTRY_SYN) {
-            LOG_INFO("registry_not_available",
-                     F_STR("pool", atom_text(pool->config->name)),
-                     F_STR("registry", "syn"), F_STR("used", "none"));
-        }
+    if (pool->config->top.registry == REGISTRY_SYN) {
+        LOG_INFO("registry_not_available",
+                 F_STR("pool", atom_text(pool->config->name)),
+                 F_STR("registry", "syn"), F_STR("used", "none"));
+    }
+    for (uint32_t i = 1; i < pool->part_count && rc == 0; i++) {
+        rc = parts_spawn(pool->parts[i]);
+    }
+    if (rc == 0) {
         rc = pool_open(pool);
-        if (rc != 0) {
-            LOG_ERROR("pool_not_started",
-                      F_STR("pool", atom_text(pool->config->name)), F_ERR(rc));
-        }
+    }
+    if (rc != 0) {
+        LOG_ERROR("pool_not_started",
+                  F_STR("pool", atom_text(pool->config->name)), F_ERR(rc));
+    }
+    return rc;
+}
+
+int pools_start(struct pools *pools, const struct pool_settings *settings)
+{
+    uint32_t schedulers = pools->node->count;
+    uint32_t services = 0;
+    int rc = 0;
+
+    for (uint32_t i = 0; i < schedulers; i++) {
+        struct pools *one = pools_of(pools, i);
+
+        one->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
+        one->count = settings->count;
+    }
+    for (size_t i = 0; i < settings->count && rc == 0; i++) {
+        const struct pool_config *config = &settings->pools[i];
+        uint64_t segments = config->supervisors.segments;
+        uint32_t parts =
+            segments < schedulers ? (uint32_t)segments : schedulers;
+
+        rc = start_pool(
+            config->is_service
+                ? add_pool(pools, i, config, services++ % schedulers, 1)
+                : add_pool(pools, i, config, 0, parts));
+    }
+    for (uint32_t i = 0; i < schedulers; i++) {
+        pools_of(pools, i)->is_running = true;
     }
     return rc;
 }
 
 struct pool *pools_find(const struct pools *pools, atom_t name)
 {
-    for (size_t i = 0; i < pools->count; i++) {
-        if (pools->pools[i]->config->name == name) {
-            return pools->pools[i];
+    for (uint32_t k = 0; k < pools->node->count; k++) {
+        const struct pools *one = k == 0 ? pools : &pools->all[k];
+
+        for (size_t i = 0; i < one->count; i++) {
+            struct pool *pool = one->pools[i];
+
+            if (pool != NULL && pool->part == 0 && pool->config->name == name) {
+                return pool;
+            }
         }
     }
     return NULL;
@@ -91,34 +161,78 @@ static bool forward(void *owner, const struct signal *signal)
 
 /* --- the end */
 
+static void on_scheduler_stopped(struct pools *root)
+{
+    if (--root->stopping == 0 && !root->is_over) {
+        loop_timer_stop(node_loop(root->node), &root->deadline);
+        on_deadline(&root->deadline);
+    }
+}
+
+static void do_stopped(struct node *here, void *arg)
+{
+    if (here != NULL) {
+        on_scheduler_stopped(arg);
+    }
+}
+
+/* Those whose heads are here. */
 static bool all_are_down(const struct pools *pools)
 {
     for (size_t i = 0; i < pools->count; i++) {
-        if (pools->pools[i]->state != POOL_DOWN) {
+        const struct pool *pool = pools->pools[i];
+
+        if (pool != NULL && pool->part == 0 && pool->state != POOL_DOWN) {
             return false;
         }
     }
     return true;
 }
 
-void pools_stop(struct pools *pools, uint64_t timeout_ms,
-                void (*on_stopped)(void *owner), void *owner)
-{
-    pools->is_stopping = true;
-    pools->on_stopped = on_stopped;
-    pools->owner = owner;
-    for (size_t i = 0; i < pools->count; i++) {
-        pool_stop(pools->pools[i], atom_term(A_shutdown), false);
-    }
-    loop_timer_start(node_loop(pools->node), &pools->deadline,
-                     all_are_down(pools) ? 0 : timeout_ms);
-}
-
 void pools_on_closed(struct pools *pools)
 {
     if (pools->is_stopping && all_are_down(pools)) {
-        loop_timer_stop(node_loop(pools->node), &pools->deadline);
-        on_deadline(&pools->deadline);
+        node_post_task(pools->node->all[0], do_stopped, pools->root);
+    }
+}
+
+static void do_stop(struct node *here, void *arg)
+{
+    struct pools *pools = arg;
+
+    if (here == NULL) {
+        return;
+    }
+    pools->is_stopping = true;
+    for (size_t i = 0; i < pools->count; i++) {
+        if (pools->pools[i] != NULL && pools->pools[i]->part == 0) {
+            pool_stop(pools->pools[i], atom_term(A_shutdown), false);
+        }
+    }
+    if (all_are_down(pools)) {
+        node_post_task(here->all[0], do_stopped, pools->root);
+    }
+}
+
+void pools_stop(struct pools *pools, uint64_t timeout_ms,
+                void (*on_stopped)(void *owner), void *owner)
+{
+    pools->on_stopped = on_stopped;
+    pools->owner = owner;
+    pools->stopping = pools->node->count;
+    loop_timer_start(node_loop(pools->node), &pools->deadline, timeout_ms);
+    do_stop(pools->node, pools);
+    for (uint32_t i = 1; i < pools->node->count; i++) {
+        node_post_task(pools->node->all[i], do_stop, &pools->all[i]);
+    }
+}
+
+static void do_over(struct node *here, void *arg)
+{
+    struct pools *pools = arg;
+
+    if (here != NULL) {
+        pools->is_over = true;
     }
 }
 
@@ -128,21 +242,47 @@ static void on_deadline(struct timer *timer)
     void (*on_stopped)(void *owner) = pools->on_stopped;
 
     pools->is_over = true;
+    for (uint32_t i = 1; i < pools->node->count; i++) {
+        node_post_task(pools->node->all[i], do_over, &pools->all[i]);
+    }
     pools->on_stopped = NULL;
     if (on_stopped != NULL) {
         on_stopped(pools->owner);
     }
 }
 
-void pools_fini(struct pools *pools)
+static void free_pools(struct pools *pools, bool heads)
+{
+    for (size_t i = 0; i < pools->count; i++) {
+        struct pool *pool = pools->pools[i];
+
+        if (pool != NULL && (pool->part == 0) == heads) {
+            pool_free(pool);
+        }
+    }
+}
+
+static void fini_one(struct pools *pools)
 {
     pools->node->forward = NULL;
-    loop_timer_stop(node_loop(pools->node), &pools->deadline);
-    for (size_t i = 0; i < pools->count; i++) {
-        pool_free(pools->pools[i]);
-    }
     mem_free(pools->pools);
     run_fini(&pools->run);
     ended_fini(&pools->ended);
     buf_fini(&pools->key_bytes);
+}
+
+void pools_fini(struct pools *pools)
+{
+    struct pools *all = pools->all;
+
+    loop_timer_stop(node_loop(pools->node), &pools->deadline);
+    for (int heads = 0; heads < 2; heads++) {
+        for (uint32_t i = 0; i < pools->node->count; i++) {
+            free_pools(pools_of(pools, i), heads != 0);
+        }
+    }
+    for (uint32_t i = 0; i < pools->node->count; i++) {
+        fini_one(pools_of(pools, i));
+    }
+    mem_free(all);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All pools and services of a node, and what they share on a scheduler. It is
- * the supervisor of the pool supervisors: the root.
+ * All pools and services of a node, and what they share on a scheduler: one
+ * struct pools on each. That of number 0 is the root, the supervisor of the
+ * pool supervisors. Pools have their head there and are dealt out from there;
+ * services are each on one scheduler, one after the other.
  */
 #ifndef CNODE_POOL_POOLS_H
 #define CNODE_POOL_POOLS_H
@@ -14,29 +16,34 @@
 
 struct pools {
     struct node *node;
-    struct pool **pools;
+    struct pools *root, *all; /* those of the other schedulers, by number */
+    struct pool **pools;      /* their parts here, or NULL */
     size_t count;
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
     struct buf key_bytes; /* canonical form of an id that came in another */
 
+    bool is_running; /* the schedulers run: parts are told, not called */
     bool is_stopping;
-    bool is_over;          /* on_stopped has run: nothing more is ended */
+    bool is_over; /* on_stopped has run: nothing more is ended */
+
+    /* the root */
+    uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);
     void *owner;
 };
 
-/* Takes the node's forward hook. */
+/* Takes the nodes' forward hooks. */
 void pools_init(struct pools *pools, struct node *node);
-/* Frees all; workers that still run end without terminate. Before node_fini().
- */
+/* Frees all; workers that still run end without terminate. Before node_fini(),
+ * after the schedulers have ended. */
 void pools_fini(struct pools *pools);
 
 /* Opens the pools and services of the settings, which must live as long as the
- * pools. An error (a name is taken, a limit) is logged; some pools may be up.
- */
+ * pools; before the other schedulers run. An error (a name is taken, a limit)
+ * is logged; some pools may be up. */
 MUST_USE int pools_start(struct pools *pools,
                          const struct pool_settings *settings);
 
@@ -45,10 +52,10 @@ MUST_USE int pools_start(struct pools *pools,
 void pools_stop(struct pools *pools, uint64_t timeout_ms,
                 void (*on_stopped)(void *owner), void *owner);
 
-/* A pool has ended for good. */
+/* A pool whose head is here has ended for good. */
 void pools_on_closed(struct pools *pools);
 
-/* The pool of that name, or NULL. */
+/* The head of the pool of that name, or NULL. Not while the schedulers run. */
 struct pool *pools_find(const struct pools *pools, atom_t name);
 
 #endif

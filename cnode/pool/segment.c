@@ -14,6 +14,7 @@
 #include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/extras.h"
+#include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "pool/supervisor.h"
@@ -57,11 +58,12 @@ static const struct process_class segment_class = {
 
 /* --- up */
 
-void segment_init(struct segment *segment, struct pool *pool, uint16_t index)
+void segment_init(struct segment *segment, struct pool *pool, uint16_t index,
+                  uint16_t place)
 {
     const struct pool_config *config = pool->config;
 
-    *segment = (struct segment){.pool = pool, .index = index};
+    *segment = (struct segment){.pool = pool, .index = index, .place = place};
     worker_table_init(&segment->table, &pool->slab);
     intensity_init(&segment->intensity,
                    (uint32_t)config->supervisors.max_restarts,
@@ -88,6 +90,8 @@ int segment_open(struct segment *segment)
     }
     segment->process.flags |= PROCESS_TRAP_EXIT;
     segment->is_alive = true;
+    parts_segment_is(segment->pool, segment->index,
+                     node_pid(segment->pool->node, &segment->process));
     segment_move(segment, SEGMENT_UP);
     intensity_clear(&segment->intensity);
     release_held(segment);
@@ -126,7 +130,7 @@ static struct cnode_worker *add_worker(struct segment *segment,
     w = worker_slab_at(&pool->slab, number);
     *w = (struct cnode_worker){.process.class = &pool->worker_class,
                                .hash = worker_table_hash(key),
-                               .segment = segment->index,
+                               .segment = segment->place,
                                .face = FACE_NONE,
                                .id_is_integer = key->is_integer};
     if (key->is_integer) {
@@ -162,6 +166,7 @@ static void remove_worker(struct segment *segment, struct cnode_worker *w)
         mem_free(w->id.heap);
     }
     worker_slab_free(&pool->slab, number);
+    roll_remove(pool->roll);
 }
 
 static int keep_args(struct cnode_worker *w, struct cnode_term args)
@@ -199,11 +204,12 @@ int segment_start_worker(struct segment *segment, const struct worker_key *key,
     if (segment->state != SEGMENT_UP) {
         return refuse_start(pool, CNODE_STOPPED, "shutdown");
     }
-    if (pool->slab.used >= pool->config->worker.max) {
+    if (!roll_add(pool->roll, pool->config->worker.max)) {
         return refuse_start(pool, CNODE_LIMIT, "max_children");
     }
     w = add_worker(segment, key, &rc);
     if (w == NULL) {
+        roll_remove(pool->roll);
         return refuse_start(pool, rc, cnode_error_atom(rc));
     }
     rc = keep_args(w, start->args);
@@ -352,6 +358,7 @@ void segment_stop(struct segment *segment, struct cnode_term reason)
 
     if (segment->is_alive) {
         segment->is_alive = false;
+        parts_segment_is(segment->pool, segment->index, PID_NONE);
         node_exit(node, &segment->process, reason);
     }
     if (segment->state == SEGMENT_UP) {

@@ -22,16 +22,19 @@ enum segment_state { SEGMENT_DOWN, SEGMENT_UP, SEGMENT_STOPPING };
 struct segment {
     struct process process; /* first */
     struct pool *pool;
-    uint16_t index;
+    uint16_t index; /* among all of the pool */
+    uint16_t place; /* in pool->segments */
     enum segment_state state;
     bool is_alive; /* has a pid */
+    bool is_told;  /* DOWN: the head knows (parts.h) */
     struct worker_table table;
     struct intensity intensity;
     struct mailbox held; /* messages by ref while it is not up */
     uint32_t sweep_at;   /* slot of the table to look at next for idle ones */
 };
 
-void segment_init(struct segment *segment, struct pool *pool, uint16_t index);
+void segment_init(struct segment *segment, struct pool *pool, uint16_t index,
+                  uint16_t place);
 /* Frees all, workers without their terminate callback. */
 void segment_fini(struct segment *segment);
 

@@ -82,7 +82,7 @@ void service_close_gate(struct pool *pool)
 
 int service_start(struct pool *pool)
 {
-    struct segment_start start = {.face = pool_choose_face(pool),
+    struct segment_start start = {.face = roll_choose_face(pool->roll),
                                   .in_background = true,
                                   .args = term_nil(),
                                   .context = atom_term(A_undefined)};

@@ -11,6 +11,8 @@
 #include "node/node.h"
 #include "pool/child_spec.h"
 #include "pool/dispatch.h"
+#include "pool/inquiry.h"
+#include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "pool/waiting.h"
@@ -18,10 +20,10 @@
 
 /* One who is asked for workers. */
 struct view {
-    struct pool *pool;
-    struct process *self;
-    uint32_t first, last; /* segments its workers are in */
-    uint16_t face;        /* they count for it; FACE_NONE: any */
+    struct pool *pool;       /* the part that answers */
+    struct process *self;    /* in whose name */
+    struct segment *segment; /* its workers are in; NULL: in any */
+    uint16_t face;           /* they count for it; FACE_NONE: any */
     const struct gen_message *gen;
     const struct signal *signal;
 };
@@ -46,84 +48,8 @@ static bool is_no_call(const struct gen_message *gen)
 
 static bool is_of(const struct view *view, const struct cnode_worker *w)
 {
-    return w->segment >= view->first && w->segment <= view->last &&
+    return (view->segment == NULL || view->segment->place == w->segment) &&
            (view->face == FACE_NONE || w->face == view->face);
-}
-
-static uint32_t count_workers(const struct view *view)
-{
-    const struct pool *pool = view->pool;
-    uint32_t count = 0;
-
-    if (view->face != FACE_NONE) {
-        return pool->faces[view->face]->workers;
-    }
-    for (uint32_t i = view->first; i <= view->last; i++) {
-        count += pool->segments[i].table.count;
-    }
-    return count;
-}
-
-/* Those without a pid are few: they are on a list. */
-static uint32_t count_waiting(const struct view *view)
-{
-    uint32_t count = 0;
-
-    LIST_EACH(it, &view->pool->waiting) {
-        const struct waiting *waiting = CONTAINER_OF(it, struct waiting, all);
-
-        if (is_of(view, waiting->worker)) {
-            count++;
-        }
-    }
-    return count;
-}
-
-static void put_worker(const struct view *view, struct buf *buf,
-                       const struct cnode_worker *w)
-{
-    atom_t module = view->pool->config->worker.module;
-
-    if (worker_is_up(w)) {
-        term_format(buf, "{undefined, ~p, worker, [~A]}",
-                    node_pid(view->pool->node, &w->process), module);
-    } else {
-        term_format(buf, "{undefined, restarting, worker, [~A]}", module);
-    }
-}
-
-static void which_workers(const struct view *view)
-{
-    struct node *node = view->pool->node;
-    struct buf *buf = gen_reply_begin(node, &view->gen->from);
-
-    term_put_list(buf, count_workers(view));
-    for (uint32_t i = view->first; i <= view->last; i++) {
-        const struct cnode_worker *w;
-        uint32_t at = 0;
-
-        while ((w = worker_table_next(&view->pool->segments[i].table, &at)) !=
-               NULL) {
-            if (is_of(view, w)) {
-                put_worker(view, buf, w);
-            }
-        }
-    }
-    term_put_nil(buf);
-    if (gen_reply_end(node, view->self, &view->gen->from) != 0) {
-        reply(view, "{error, too_large}", TERM_NONE);
-    }
-}
-
-static void count_workers_reply(const struct view *view)
-{
-    uint32_t specs = count_workers(view);
-
-    (void)gen_reply(view->pool->node, view->self, &view->gen->from,
-                    "[{specs, ~u}, {active, ~u}, {supervisors, 0}, "
-                    "{workers, ~u}]",
-                    (uint64_t)specs, (uint64_t)(specs - count_waiting(view)),
-                    (uint64_t)specs);
 }
 
 static void reply_started(const struct view *view, struct cnode_worker *w)
@@ -136,6 +62,13 @@ static void reply_started(const struct view *view, struct cnode_worker *w)
                     node_pid(view->pool->node, &w->process));
 }
 
+/* Another part has to answer. */
+static void pass_on(const struct view *view, uint32_t part)
+{
+    parts_pass_on(view->pool, part, view->signal,
+                  PART_REQUEST | (uint64_t)view->face << 8);
+}
+
 /* One worker per ref: if it is there, that is the one. */
 static void start_worker(const struct view *view, struct cnode_term spec)
 {
@@ -145,6 +78,7 @@ static void start_worker(const struct view *view, struct cnode_term spec)
     struct segment_start start;
     struct worker_key key;
     struct cnode_worker *w;
+    uint32_t index;
     int rc;
 
     if (!child_spec_parse(spec, &child) || !child.has_ref) {
@@ -162,12 +96,18 @@ static void start_worker(const struct view *view, struct cnode_term spec)
                         cnode_error_atom(rc));
         return;
     }
-    segment = pool_segment(pool, &key);
+    index = pool_segment_index(pool, &key);
+    segment = pool_segment(pool, index);
+    if (segment == NULL) {
+        pass_on(view, index % pool->part_count);
+        return;
+    }
     w = worker_table_get(&segment->table, &key);
-    start = (struct segment_start){
-        .face = view->face != FACE_NONE ? view->face : pool_choose_face(pool),
-        .args = child.args,
-        .context = child.context};
+    start = (struct segment_start){.face = view->face != FACE_NONE
+                                               ? view->face
+                                               : roll_choose_face(pool->roll),
+                                   .args = child.args,
+                                   .context = child.context};
     if (w == NULL && segment_start_worker(segment, &key, &start, &w) != 0) {
         reply(view, "{error, ~t}", run_reason(&pool->pools->run));
         return;
@@ -180,9 +120,15 @@ static void terminate_worker(const struct view *view, struct cnode_term term)
     struct pool *pool = view->pool;
     struct process *process = NULL;
     struct cnode_worker *w;
+    struct pool *part;
     struct pid pid;
 
     if (term_get_pid(term, &pid)) {
+        part = parts_of_scheduler(pool, pid.serial & PID_SCHEDULER_MASK);
+        if (view->segment == NULL && part != NULL && part != pool) {
+            pass_on(view, part->part);
+            return;
+        }
         process = node_find(pool->node, pid);
     }
     if (process == NULL || process->class != &pool->worker_class) {
@@ -198,16 +144,25 @@ static void terminate_worker(const struct view *view, struct cnode_term term)
     reply(view, "ok", TERM_NONE);
 }
 
+static void inquire(const struct view *view, enum inquiry_kind kind)
+{
+    if (view->segment != NULL) {
+        inquiry_of_segment(view->segment, kind, &view->gen->from);
+    } else {
+        inquiry_of_face(view->pool, view->face, kind, &view->gen->from);
+    }
+}
+
 static void answer_for_workers(const struct view *view)
 {
     struct cnode_term argument = TERM_NONE;
 
     switch (child_request(view->gen->body, &argument)) {
     case CHILD_WHICH:
-        which_workers(view);
+        inquire(view, INQUIRY_WHICH);
         return;
     case CHILD_COUNT:
-        count_workers_reply(view);
+        inquire(view, INQUIRY_COUNT);
         return;
     case CHILD_START:
         start_worker(view, argument);
@@ -227,8 +182,7 @@ void supervisor_segment_message(struct segment *segment,
     struct gen_message gen;
     struct view view = {.pool = segment->pool,
                         .self = &segment->process,
-                        .first = segment->index,
-                        .last = segment->index,
+                        .segment = segment,
                         .face = FACE_NONE,
                         .gen = &gen,
                         .signal = signal};
@@ -244,8 +198,6 @@ void supervisor_face_message(struct face *face, const struct signal *signal)
     struct gen_message gen;
     struct view view = {.pool = face->pool,
                         .self = &face->process,
-                        .first = 0,
-                        .last = face->pool->segment_count - 1,
                         .face = face->index,
                         .gen = &gen,
                         .signal = signal};
@@ -268,13 +220,13 @@ static uint32_t count_faces(const struct pool *pool)
     return count;
 }
 
-static void put_child(const struct pool *pool, struct buf *buf, const char *id,
-                      uint64_t number, const struct process *process)
+static void put_child(struct buf *buf, const char *id, uint64_t number,
+                      struct pid pid)
 {
     term_put_tuple(buf, 4);
     term_format(buf, "{~a, ~u}", id, number);
-    if (process != NULL) {
-        term_put_pid(buf, node_pid(pool->node, process));
+    if (!pid_is_none(pid)) {
+        term_put_pid(buf, pid);
     } else {
         term_put_atom(buf, A_restarting);
     }
@@ -285,21 +237,21 @@ static void put_child(const struct pool *pool, struct buf *buf, const char *id,
 static void which_children(struct pool *pool, const struct gen_from *from)
 {
     struct buf *buf = gen_reply_begin(pool->node, from);
+    uint32_t segments = (uint32_t)pool->config->supervisors.segments;
 
-    term_put_list(buf, count_faces(pool) + pool->segment_count);
+    term_put_list(buf, count_faces(pool) + segments);
     for (uint32_t i = 0; i < pool->face_count; i++) {
         const struct face *face = pool->faces[i];
 
         if (face->state != FACE_REMOVED) {
-            put_child(pool, buf, "worker_supervisor", i + 1,
-                      face->state == FACE_UP ? &face->process : NULL);
+            put_child(buf, "worker_supervisor", i + 1,
+                      face->state == FACE_UP
+                          ? node_pid(pool->node, &face->process)
+                          : PID_NONE);
         }
     }
-    for (uint32_t i = 0; i < pool->segment_count; i++) {
-        const struct segment *segment = &pool->segments[i];
-
-        put_child(pool, buf, "segment", i,
-                  segment->is_alive ? &segment->process : NULL);
+    for (uint32_t i = 0; i < segments; i++) {
+        put_child(buf, "segment", i, pool->segment_pids[i]);
     }
     term_put_nil(buf);
     (void)gen_reply_end(pool->node, &pool->process, from);
@@ -307,14 +259,15 @@ static void which_children(struct pool *pool, const struct gen_from *from)
 
 static void count_children(struct pool *pool, const struct gen_from *from)
 {
-    uint64_t specs = count_faces(pool) + pool->segment_count;
+    uint64_t segments = pool->config->supervisors.segments;
+    uint64_t specs = count_faces(pool) + segments;
     uint64_t active = 0;
 
     for (uint32_t i = 0; i < pool->face_count; i++) {
         active += pool->faces[i]->state == FACE_UP;
     }
-    for (uint32_t i = 0; i < pool->segment_count; i++) {
-        active += pool->segments[i].is_alive;
+    for (uint64_t i = 0; i < segments; i++) {
+        active += !pid_is_none(pool->segment_pids[i]);
     }
     (void)gen_reply(pool->node, &pool->process, from,
                     "[{specs, ~u}, {active, ~u}, {supervisors, ~u}, "
@@ -377,33 +330,65 @@ static void answer_for_pool(struct pool *pool, const struct gen_message *gen)
 {
     struct cnode_term argument = TERM_NONE;
 
-    switch (child_request(gen->body, &argument)) {
-    case CHILD_WHICH:
-        which_children(pool, &gen->from);
-        return;
-    case CHILD_COUNT:
-        count_children(pool, &gen->from);
-        return;
-    case CHILD_START:
-        start_face(pool, &gen->from, argument);
-        return;
-    case CHILD_TERMINATE:
-        terminate_face(pool, &gen->from, argument);
-        return;
-    case CHILD_OTHER:
-        break;
+    if (pool->part == 0) {
+        switch (child_request(gen->body, &argument)) {
+        case CHILD_WHICH:
+            which_children(pool, &gen->from);
+            return;
+        case CHILD_COUNT:
+            count_children(pool, &gen->from);
+            return;
+        case CHILD_START:
+            start_face(pool, &gen->from, argument);
+            return;
+        case CHILD_TERMINATE:
+            terminate_face(pool, &gen->from, argument);
+            return;
+        case CHILD_OTHER:
+            break;
+        }
     }
     (void)gen_reply(pool->node, &pool->process, &gen->from,
                     "{error, {unsupported, ~t}}", gen->body);
 }
 
+/* What the head does not do itself. */
+static void answer_for_part(struct pool *part, const struct signal *signal,
+                            const struct gen_message *gen)
+{
+    struct view view = {.pool = part,
+                        .self = &part->process,
+                        .face = (uint16_t)(signal->id >> 8),
+                        .gen = gen,
+                        .signal = signal};
+
+    answer_for_workers(&view);
+}
+
+static void on_call_lost(struct pool *head, struct cnode_term message)
+{
+    struct gen_from from;
+    struct cnode_term reason;
+
+    CHECK(
+        cnode_match(message, "{{~t, ~t}, ~t}", &from.pid, &from.tag, &reason));
+    dispatch_call_lost(head, &from, reason);
+}
+
+/* To the pool supervisor, or passed on from one part to another. */
 void supervisor_pool_message(struct pool *pool, const struct signal *signal)
 {
     struct received *received =
         received_get(&pool->pools->received, signal->term);
     const struct gen_message *gen = &received->gen;
 
-    if (received->is_envelope) {
+    if ((signal->id & 0xff) == PART_CALL_LOST) {
+        on_call_lost(pool, signal->term);
+    } else if (pool->state != POOL_UP) { /* another part than the head */
+        dispatch_refuse(pool, signal, atom_term(A_shutdown));
+    } else if ((signal->id & 0xff) == PART_REQUEST) {
+        answer_for_part(pool, signal, gen);
+    } else if (received->is_envelope) {
         dispatch_envelope(pool, signal, received);
     } else if (!is_no_call(gen)) {
         answer_for_pool(pool, gen);

@@ -16,6 +16,7 @@
 #ifndef CNODE_POOL_WORKER_H
 #define CNODE_POOL_WORKER_H
 
+#include "pool/roll.h"
 #include "pool/worker_key.h"
 #include "runtime/process.h"
 
@@ -41,13 +42,11 @@ struct cnode_worker {
     struct extras *extras; /* NULL while there is nothing rare; extras.h */
     uint32_t hash;         /* worker_table_hash() of the id */
     uint32_t last_used;    /* worker_clock() of the newest message */
-    uint16_t segment;
-    uint16_t face; /* counts for that worker supervisor; FACE_NONE */
+    uint16_t segment;      /* its place in pool->segments */
+    uint16_t face;         /* counts for that worker supervisor; FACE_NONE */
     uint8_t status;
     bool id_is_integer;
 };
-
-enum { FACE_NONE = UINT16_MAX };
 
 /* The id of a message says which way it came. What came through us is for the
  * ref: when the worker ends before it is handled, its next worker gets it. */

@@ -5,6 +5,7 @@
 #include "support/pool/world.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -46,13 +47,22 @@ static void read_config(struct world *world, const char *json)
     mem_free(text);
 }
 
+uint32_t world_schedulers(void)
+{
+    const char *text = getenv("CNODE_TEST_SCHEDULERS");
+
+    return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 1;
+}
+
 void world_open(struct world *world, const char *json)
 {
     memset(world, 0, sizeof(*world));
     script_reset();
-    fake_node_open(&world->node);
+    fake_node_open_with(&world->node, world_schedulers());
     log_capture(ignore_log, NULL);
-    node_loop(&world->node)->is_stale = false;
+    for (uint32_t i = 0; i < world->node.count; i++) {
+        node_loop(world->node.all[i])->is_stale = false;
+    }
     buf_init(&world->text, 0);
     read_config(world, json);
     pools_init(&world->pools, &world->node);
@@ -80,22 +90,44 @@ void world_close(struct world *world)
     log_capture(NULL, NULL);
 }
 
+static uint64_t next_timer(struct world *world)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < world->node.count; i++) {
+        uint64_t one = wheel_next(&node_loop(world->node.all[i])->wheel);
+
+        next = one < next ? one : next;
+    }
+    return next;
+}
+
+void world_turn(struct world *world, uint64_t ms)
+{
+    for (uint32_t i = 0; i < world->node.count; i++) {
+        struct loop *loop = node_loop(world->node.all[i]);
+
+        loop->now_ms += ms;
+        loop->now_ns += ms * 1000000;
+        (void)wheel_advance(&loop->wheel, loop->now_ms);
+    }
+    fake_node_settle(&world->node);
+}
+
 void world_advance(struct world *world, uint64_t ms)
 {
-    struct loop *loop = node_loop(&world->node);
+    uint32_t more = world->node.count == 1 ? 1 : 8;
 
     do { /* in steps, so that what a timer starts is on time as well */
-        uint64_t step = wheel_next(&loop->wheel);
+        uint64_t step = next_timer(world);
 
         step = step < ms ? step : ms;
         ms -= step;
-        loop->now_ms += step;
-        loop->now_ns += step * 1000000;
-        (void)wheel_advance(&loop->wheel, loop->now_ms);
-        fake_node_settle(&world->node);
+        world_turn(world, step);
     } while (ms > 0);
-    (void)wheel_advance(&loop->wheel, loop->now_ms);
-    fake_node_settle(&world->node);
+    while (more-- > 0) { /* what one scheduler told another */
+        world_turn(world, 0);
+    }
 }
 
 /* --- what the caller sends */
@@ -341,6 +373,18 @@ struct pool *world_pool(struct world *world)
     return pool != NULL ? pool : world->pools.pools[0];
 }
 
+struct segment *world_segment(struct world *world, uint32_t index)
+{
+    struct pool *head = world_pool(world);
+
+    return pool_segment(head->parts[index % head->part_count], index);
+}
+
+uint32_t world_workers(struct world *world)
+{
+    return (uint32_t)roll_workers(world_pool(world)->roll);
+}
+
 struct cnode_worker *world_worker(struct world *world, int64_t id)
 {
     struct pool *pool = world_pool(world);
@@ -353,7 +397,8 @@ struct cnode_worker *world_worker(struct world *world, int64_t id)
     term_put_int(&buf, id);
     CHECK(worker_key_make(&key, term_at(buf_data(&buf), buf_size(&buf)),
                           &scratch) == 0);
-    w = worker_table_get(&pool_segment(pool, &key)->table, &key);
+    w = worker_table_get(
+        &world_segment(world, pool_segment_index(pool, &key))->table, &key);
     buf_fini(&buf);
     buf_fini(&scratch);
     return w;

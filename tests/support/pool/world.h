@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pools of a node in memory, on virtual time, and a caller on a peer without a
- * socket. Requests are Erlang text; so are the replies.
+ * socket. Requests are Erlang text; so are the replies. The node has as many
+ * schedulers as CNODE_TEST_SCHEDULERS says, one by default.
  */
 #ifndef CNODE_SUPPORT_WORLD_H
 #define CNODE_SUPPORT_WORLD_H
@@ -27,6 +28,8 @@ void world_open(struct world *world, const char *json);
 /* The peer goes, then the pools, then the node. */
 void world_close(struct world *world);
 
+/* One turn: due timers, then until there is nothing to do. */
+void world_turn(struct world *world, uint64_t ms);
 /* Time goes on by so many milliseconds, at least one turn. */
 void world_advance(struct world *world, uint64_t ms);
 
@@ -69,7 +72,10 @@ const char *world_envelope(const char *id, const char *spawn, const char *call);
 /* The worker of an integer id of pool 'P', or NULL. Its pid. */
 struct cnode_worker *world_worker(struct world *world, int64_t id);
 struct pid world_pid(struct world *world, int64_t id);
-struct pool *world_pool(struct world *world); /* 'P', or the first */
+struct pool *world_pool(struct world *world); /* 'P', or the first: its head */
+struct segment *world_segment(struct world *world, uint32_t index); /* of it */
+uint32_t world_workers(struct world *world); /* of it, on all schedulers */
+uint32_t world_schedulers(void);
 struct pid world_pid_of(struct world *world, const struct process *process);
 
 #endif

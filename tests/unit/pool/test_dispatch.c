@@ -57,7 +57,7 @@ static void one_worker_per_ref(void **state)
         assert_string_equal(world_ask(&world, "1", "ping"), "pong");
     }
     assert_true(pid_equal(first, world_pid(&world, 1)));
-    assert_int_equal(world_pool(&world)->slab.used, 1);
+    assert_int_equal(world_workers(&world), 1);
     assert_string_equal(script_log(), "init(1) load(1)");
 }
 
@@ -73,9 +73,9 @@ static void many_refs_spread_over_the_segments(void **state)
         snprintf(id, sizeof(id), "%d", i);
         world_cast(&world, "P", world_envelope(id, "true", "x"));
     }
-    assert_int_equal(pool->slab.used, 6400);
-    for (uint32_t i = 0; i < pool->segment_count; i++) {
-        uint32_t count = pool->segments[i].table.count;
+    assert_int_equal(world_workers(&world), 6400);
+    for (uint32_t i = 0; i < pool->config->supervisors.segments; i++) {
+        uint32_t count = world_segment(&world, i)->table.count;
 
         assert_true(count > 0);
         most = count > most ? count : most;
@@ -158,7 +158,7 @@ static void a_worker_that_does_not_start_is_an_error(void **state)
     assert_null(world_worker(&world, 1));
     script_knobs.stop_in_init = true;
     assert_string_equal(world_ask(&world, "1", "ping"), "{error,{why,init}}");
-    assert_int_equal(world_pool(&world)->slab.used, 0);
+    assert_int_equal(world_workers(&world), 0);
 }
 
 static void above_max_no_worker_starts(void **state)

@@ -39,7 +39,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct pid pool_pid(void)
+static struct pid head_pid(void)
 {
     return world_pid_of(&world, &world_pool(&world)->process);
 }
@@ -60,7 +60,7 @@ static void a_killed_pool_takes_its_tree_along_and_comes_back(void **state)
     (void)state;
     open_with("'count': 2");
     world_ask(&world, "1", "ping");
-    old = pool_pid();
+    old = head_pid();
     world_monitor(&world, old);
     world_monitor(&world, world_pid(&world, 1));
     world_exit(&world, old, "kill");
@@ -69,7 +69,7 @@ static void a_killed_pool_takes_its_tree_along_and_comes_back(void **state)
     world_advance(&world, 0);
     assert_string_equal(world_got(&world), "down: shutdown");
     assert_ptr_equal(whereis(), &world_pool(&world)->process);
-    assert_false(pid_equal(old, pool_pid()));
+    assert_false(pid_equal(old, head_pid()));
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
     assert_string_equal(script_log(), "init(1) load(1) terminate(1,shutdown) "
                                       "init(1) load(1)");
@@ -84,17 +84,17 @@ static void too_many_fallen_segments_end_the_pool(void **state)
 
     (void)state;
     open_with("'max_restarts': 1");
-    old = pool_pid();
+    old = head_pid();
     world_monitor(&world, old);
     for (int i = 0; i < 2; i++) {
-        struct segment *segment = &world_pool(&world)->segments[0];
+        struct segment *segment = world_segment(&world, 0);
 
         assert_string_equal(world_got(&world), "");
         world_exit(&world, world_pid_of(&world, &segment->process), "kill");
         world_advance(&world, 0);
     }
     assert_string_equal(world_got(&world), "down: shutdown");
-    assert_false(pid_equal(old, pool_pid()));
+    assert_false(pid_equal(old, head_pid()));
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
 }
 
@@ -103,7 +103,7 @@ static void a_pool_that_falls_too_often_stays_down(void **state)
     (void)state;
     open_with("'max_restarts': 1");
     for (int i = 0; i < 2; i++) {
-        world_exit(&world, pool_pid(), "kill");
+        world_exit(&world, head_pid(), "kill");
         world_advance(&world, 0);
     }
     assert_int_equal(world_pool(&world)->state, POOL_DOWN);
@@ -111,7 +111,7 @@ static void a_pool_that_falls_too_often_stays_down(void **state)
     assert_string_equal(
         world_monitored_call(&world, "P", world_envelope("1", "true", "ping")),
         "down: noproc");
-    assert_int_equal(world_pool(&world)->slab.used, 0);
+    assert_int_equal(world_workers(&world), 0);
 }
 
 static void restarts_spread_over_time_are_fine(void **state)
@@ -119,7 +119,7 @@ static void restarts_spread_over_time_are_fine(void **state)
     (void)state;
     open_with("'max_restarts': 1, 'max_seconds': 1");
     for (int i = 0; i < 4; i++) {
-        world_exit(&world, pool_pid(), "kill");
+        world_exit(&world, head_pid(), "kill");
         world_advance(&world, 1100);
         assert_int_equal(world_pool(&world)->state, POOL_UP);
     }
@@ -127,26 +127,24 @@ static void restarts_spread_over_time_are_fine(void **state)
 
 static void a_tree_of_workers_ends_in_slices(void **state)
 {
-    struct loop *loop = node_loop(&world.node);
     int turns = 0;
 
     (void)state;
     open_with("'count': 1");
-    for (int i = 0; i < 2500; i++) {
+    for (uint32_t i = 0; i < 2500 * world_schedulers(); i++) {
         char id[16];
 
-        snprintf(id, sizeof(id), "%d", i);
+        snprintf(id, sizeof(id), "%u", i);
         world_cast(&world, "P", world_envelope(id, "true", "x"));
     }
     script_log();
-    world_exit(&world, pool_pid(), "kill");
+    world_exit(&world, head_pid(), "kill");
     while (world_pool(&world)->state != POOL_UP && turns < 100) {
-        (void)wheel_advance(&loop->wheel, loop->now_ms);
-        fake_node_settle(&world.node);
+        world_turn(&world, 0);
         turns++;
     }
     assert_true(turns >= 3 && turns < 100);
-    assert_int_equal(world_pool(&world)->slab.used, 0);
+    assert_int_equal(world_workers(&world), 0);
 }
 
 /* --- the end of the node */
@@ -181,16 +179,14 @@ static void stopping_runs_terminate_of_all_workers(void **state)
 
 static void slow_terminates_do_not_outlast_the_deadline(void **state)
 {
-    struct loop *loop;
     int turns = 0;
 
     (void)state;
     open_with("'count': 1");
-    loop = node_loop(&world.node);
-    for (int i = 0; i < 5; i++) {
+    for (uint32_t i = 0; i < 20; i++) {
         char id[16];
 
-        snprintf(id, sizeof(id), "%d", i);
+        snprintf(id, sizeof(id), "%u", i);
         world_ask(&world, id, "ping");
     }
     script_log();
@@ -198,12 +194,10 @@ static void slow_terminates_do_not_outlast_the_deadline(void **state)
     stopped = 0;
     pools_stop(&world.pools, 1, on_stopped, &world);
     for (; stopped == 0 && turns < 100; turns++) {
-        loop->now_ms += turns > 1; /* time for two of them */
-        (void)wheel_advance(&loop->wheel, loop->now_ms);
-        fake_node_settle(&world.node);
+        world_turn(&world, turns > 1); /* time for two of them */
     }
     assert_int_equal(world_pool(&world)->state, POOL_STOPPING);
-    assert_in_range(world_pool(&world)->slab.used, 1, 4);
+    assert_in_range(world_workers(&world), 1, 19);
     script_log();
     world_advance(&world, 0);
     assert_string_equal(script_log(), ""); /* no more are run */
@@ -224,7 +218,7 @@ static void stopping_does_not_wait_for_what_is_down(void **state)
 {
     (void)state;
     open_with("'max_restarts': 0");
-    world_exit(&world, pool_pid(), "kill");
+    world_exit(&world, head_pid(), "kill");
     world_advance(&world, 0);
     assert_int_equal(world_pool(&world)->state, POOL_DOWN);
     stopped = 0;
@@ -257,7 +251,7 @@ static void a_taken_name_is_an_error(void **state)
 
     (void)state;
     open_with("'count': 1");
-    other = pool_new(&world.pools, world_pool(&world)->config);
+    other = pool_new(&world.pools, world_pool(&world)->config, NULL, 0, 1);
     assert_int_equal(pool_open(other), CNODE_EXISTS);
     assert_int_equal(other->state, POOL_DOWN);
     pool_free(other);

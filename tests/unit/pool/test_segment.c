@@ -348,7 +348,7 @@ static void strangers_exits_do_not_end_it(void **state)
 
     (void)state;
     open_with("", "");
-    segment = &world_pool(&world)->segments[0];
+    segment = world_segment(&world, 0);
     world_exit(&world, world_pid_of(&world, &segment->process), "shutdown");
     world_exit(&world, world_pid_of(&world, &segment->process), "normal");
     assert_true(segment->is_alive);

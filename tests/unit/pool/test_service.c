@@ -106,7 +106,7 @@ static void messages_to_the_name_wait_for_a_restart(void **state)
 /* The caller of the call has seen its end and asks again if he wants to. */
 static void casts_outlive_their_worker_calls_do_not(void **state)
 {
-    struct process *process = node_find(&world.node, pid());
+    struct process *process = node_find(node_of_pid(&world.node, pid()), pid());
 
     (void)state;
     process->flags |= PROCESS_HELD; /* as if it were busy */

@@ -193,7 +193,7 @@ static void a_segment_answers_for_its_own(void **state)
                                        world_pid_of(&world, &segment->process),
                                        "count_children"),
                         "[{specs,1},{active,1},{supervisors,0},{workers,1}]");
-    segment = &world_pool(&world)->segments[1 - segment->index];
+    segment = world_segment(&world, 1 - segment->index);
     assert_string_equal(world_call_pid(&world,
                                        world_pid_of(&world, &segment->process),
                                        "which_children"),

@@ -109,9 +109,9 @@ static void all_of_many_are_found(void **state)
         world_cast(&world, "P", world_envelope(id, "true", "x"));
     }
     world_advance(&world, 899000);
-    assert_int_equal(world_pool(&world)->slab.used, 20000);
+    assert_int_equal(world_workers(&world), 20000);
     world_advance(&world, 150000);
-    assert_int_equal(world_pool(&world)->slab.used, 0);
+    assert_int_equal(world_workers(&world), 0);
 }
 
 static void nobody_there_no_timer(void **state)

@@ -140,7 +140,7 @@ static void ids_may_be_any_term(void **state)
         assert_string_equal(world_ask(&world, ids[i], "ping"), "pong");
         assert_string_equal(world_ask(&world, ids[i], "ping"), "pong");
     }
-    assert_int_equal(world_pool(&world)->slab.used, ARRAY_LEN(ids));
+    assert_int_equal(world_workers(&world), ARRAY_LEN(ids));
 }
 
 static void what_only_looks_like_a_call_is_a_message(void **state)
@@ -213,7 +213,7 @@ static void a_full_mailbox_is_told_to_callers(void **state)
     assert_string_equal(call("{reply, 4}"), "{error,overloaded}");
     world_cast_pid(&world, world_pid(&world, 1), "x");
     assert_int_equal(metric_read(METRIC_mailbox_overflow), before + 3);
-    scheduler_resume(&world.node.scheduler, &w->process);
+    scheduler_resume(&worker_pool(w)->node->scheduler, &w->process);
     assert_string_equal(world_got(&world), "1\n2");
 }
 
@@ -431,7 +431,7 @@ static void also_not_one_that_waits_in_the_mailbox(void **state)
     world_exit(&world, world_pid(&world, 2), "boom");
     assert_int_equal(w->process.mailbox.count, 2);
     script_log();
-    scheduler_resume(&world.node.scheduler, &w->process);
+    scheduler_resume(&worker_pool(w)->node->scheduler, &w->process);
     world_advance(&world, 0);
     assert_null(strstr(script_log(), "down("));
 }
