@@ -29,6 +29,7 @@ struct pools {
     bool is_over; /* on_stopped has run: nothing more is ended */
 
     /* the root */
+    const struct pool_settings *settings; /* NULL until it starts */
     uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);
