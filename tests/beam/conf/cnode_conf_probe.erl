@@ -14,6 +14,7 @@
 -behaviour(gen_server).
 
 -export([start_service/0, start/0, start/1]).
+-export([start_pool/0, start_children/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 %% For spawn_request: children that end in every way there is.
 -export([run/1, wait/0, tell/2]).
@@ -26,12 +27,17 @@ start_service() ->
     Me = self(),
     Keeper = spawn(fun() ->
         process_flag(trap_exit, true),
+        {ok, _} = start_pool(),
         Me ! {self(), keep(), up},
         kept()
     end),
     receive
         {Keeper, Pid, up} -> {ok, Pid}
     end.
+
+%% A supervisor of supervisors, as a pool is.
+start_pool() -> supervisor:start_link({local, conf_pool}, ?MODULE, pool).
+start_children() -> supervisor:start_link(?MODULE, children).
 
 keep() ->
     {ok, Pid} = gen_server:start_link({local, probe}, ?MODULE, [], []),
@@ -57,7 +63,9 @@ tell(Pid, Message) -> Pid ! Message.
 
 %% ------------------------------------------------------------------ gen_server
 
-init([]) -> {ok, #probe{}}.
+init([]) -> {ok, #probe{}};
+init(pool) -> {ok, {#{}, [#{id => children, start => {?MODULE, start_children, []}, type => supervisor}]}};
+init(children) -> {ok, {#{strategy => simple_one_for_one}, [#{id => child, start => {?MODULE, start, []}}]}}.
 
 handle_call({exit, Reason}, _From, Probe) -> {stop, Reason, Probe};
 handle_call(Request, From, Probe) ->
