@@ -9,7 +9,7 @@
 -module(cnode_conf_wire).
 
 -export([open/1, open/2, close/1, pid/1, pid/2, ref/1]).
--export([frame/2, control/2, control/3, term/1, send/2, next/1, verdict/1]).
+-export([frame/2, control/2, control/3, term/1, send/2, next/1, next/2, verdict/1]).
 
 %% What distribution.md advises, hidden: no global, no pg.
 -define(FLAGS, 16#2D07DF5FBC).
@@ -70,6 +70,18 @@ next(#{socket := Socket} = Wire) ->
             {Control, binary:part(Terms, Used - 1, byte_size(Terms) - Used + 1)};
         {error, Reason} ->
             {error, Reason}
+    end.
+
+%% The next of one of these operations; a node says other things too.
+next(Wire, Ops) ->
+    case next(Wire) of
+        {error, Reason} ->
+            error(Reason);
+        {Control, _} = Message ->
+            case lists:member(element(1, Control), Ops) of
+                true -> Message;
+                false -> next(Wire, Ops)
+            end
     end.
 
 %% Was the connection kept? A monitor of a name that nobody has tells.
