@@ -8,6 +8,7 @@
 -include("cnode_conf.hrl").
 
 -define(SOON, 8000).
+-define(ALONE, "a hidden node has a global of its own").
 
 limit(_) -> 30000.
 
@@ -100,6 +101,8 @@ limit(_) -> 30000.
     _ = within(?SOON, fun() -> global:unregister_name(Name) end),
     ok.
 
+'it looks names up'(#{visible := false}) ->
+    {skip, ?ALONE};
 'it looks names up'(#{third := Third} = C) ->
     P = probe(C),
     Name = name(),
@@ -116,6 +119,8 @@ limit(_) -> 30000.
 
 'it looks up a name that nobody has'(C) -> undefined = ask(probe(C), {global, whereis, name()}).
 
+'it registers itself'(#{visible := false}) ->
+    {skip, ?ALONE};
 'it registers itself'(#{third := Third} = C) ->
     P = probe(C),
     Name = name(),
@@ -129,6 +134,8 @@ limit(_) -> 30000.
     exit(P, boom),
     eventually(fun() -> undefined =:= global:whereis_name(Name) end).
 
+'it registers itself under a name of any term'(#{visible := false}) ->
+    {skip, ?ALONE};
 'it registers itself under a name of any term'(C) ->
     P = probe(C),
     Name = {name(), "text", [self()], #{a => 1}},
@@ -136,6 +143,8 @@ limit(_) -> 30000.
     eventually(fun() -> P =:= global:whereis_name(Name) end),
     P = ask(P, {global, whereis, Name}).
 
+'it cannot register what others have'(#{visible := false}) ->
+    {skip, ?ALONE};
 'it cannot register what others have'(C) ->
     Name = name(),
     Me = self(),
@@ -145,6 +154,8 @@ limit(_) -> 30000.
     _ = within(?SOON, fun() -> global:unregister_name(Name) end),
     ok.
 
+'it unregisters itself'(#{visible := false}) ->
+    {skip, ?ALONE};
 'it unregisters itself'(#{third := Third} = C) ->
     P = probe(C),
     Name = name(),
@@ -155,6 +166,8 @@ limit(_) -> 30000.
     eventually(fun() -> undefined =:= global:whereis_name(Name) end),
     barrier(P).
 
+'of many who want a name one gets it'(#{visible := false}) ->
+    {skip, ?ALONE};
 'of many who want a name one gets it'(C) ->
     Name = name(),
     Requests = [gen_server:send_request(probe(C), {global, register, Name}) || _ <- lists:seq(1, 5)],

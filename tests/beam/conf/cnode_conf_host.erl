@@ -114,8 +114,10 @@ start_third(#{third_exec := Exec, code_dir := Dir} = Spec) ->
 
 %% Another of that release.
 start_like_third(Args) ->
-    #{third_exec := Exec} = Spec = cnode_conf:spec(),
-    start_beam(unique("b"), Args, Spec, Exec).
+    case cnode_conf:spec() of
+        #{third := here} -> start_beam(Args);
+        #{third_exec := Exec} = Spec -> start_beam(unique("b"), Args, Spec, Exec)
+    end.
 
 stop_beam({Peer, _Node}) ->
     catch peer:stop(Peer),

@@ -306,6 +306,7 @@ trapping(C) ->
     P = trapping(C),
     {ok, Q} = erpc:call(Third, cnode_conf_probe, start, []),
     true = ask(P, {link, Q}),
+    eventually(fun() -> {links, [P]} =:= rpc:pinfo(Q, links) end),
     exit(Q, boom),
     [{'EXIT', Q, boom}] = flushed(P, 1).
 

@@ -352,6 +352,7 @@
     P = probe(C),
     {ok, Q} = erpc:call(Third, cnode_conf_probe, start, []),
     Monitor = ask(P, {monitor, Q}),
+    eventually(fun() -> {monitored_by, [P]} =:= rpc:pinfo(Q, monitored_by) end),
     exit(Q, boom),
     [{'DOWN', Monitor, process, Q, boom}] = flushed(P, 1).
 
