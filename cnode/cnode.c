@@ -133,7 +133,8 @@ static int cnode_load(struct cnode *c, const struct cli *cli)
                   (enum log_format)settings->log.format);
         atom_init();
         pool_settings_read(&c->pool_settings, config, settings->top.behaviours,
-                           settings->top.pools, settings->top.services);
+                           settings->top.pools, settings->top.services,
+                           settings->top.spawn);
     }
     if (config->error_count == 0 && settings_open_tls(settings, &c->tls) == 0) {
         return 0;

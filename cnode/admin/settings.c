@@ -48,6 +48,10 @@ static const struct config_key top_keys[] = {
             "Elixir.MyPool"},
     {KEY(TOP, services), .type = CONFIG_OBJECT,
      .doc = "single workers by their registered name"},
+    {KEY(TOP, spawn), .type = CONFIG_OBJECT,
+     .doc = "what other nodes may spawn here: {\"module:function\": "
+            "\"behaviour\"}; each starts a worker with the arguments, which "
+            "is not started again"},
 };
 
 static const char *const link_profiles[] = {"latency", "throughput", "off",

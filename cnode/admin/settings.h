@@ -21,7 +21,7 @@ struct settings {
     struct settings_top {
         const char *schema; /* for editors only */
         json_t *node, *runtime, *limits, *log, *pg;
-        json_t *pools, *services, *behaviours;
+        json_t *pools, *services, *behaviours, *spawn;
     } top;
     struct settings_node {
         const char *name;

@@ -641,7 +641,9 @@ static void exit_signal(struct node *node, struct process *process,
         return;
     }
     if ((process->flags & PROCESS_TRAP_EXIT) == 0) {
-        if (!term_is_atom(signal->term, A_normal)) {
+        if (!term_is_atom(signal->term, A_normal) ||
+            (signal->kind == SIGNAL_EXIT2 && /* exit(self(), normal) */
+             pid_equal(signal->from, signal->to))) {
             process->class->exit(process, signal->term);
         }
         return;

@@ -135,6 +135,14 @@ static void ask(struct node *node, struct spawn_entry *entry,
     }
 }
 
+/* An option that nobody knows is answered as if by the other node. */
+static void refuse(struct node *node, const struct spawn_entry *entry)
+{
+    struct signal request = {.from = entry->process, .ref = entry->ref};
+
+    spawn_request_fail(node, &request, A_badopt);
+}
+
 /* Its own is handed down, but not one of this node to another node. */
 static struct pid leader_for(const struct node *node,
                              const struct process *process, atom_t where,
@@ -152,11 +160,13 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
                   const struct spawn_what *what, struct ref *id)
 {
     struct spawn_options options;
+    bool is_known = spawn_options_read(what->opts, &options);
     struct spawn_entry *entry;
+    struct cnode_list list;
     struct buf buf;
     int rc;
 
-    if (!spawn_options_read(what->opts, &options)) {
+    if (!cnode_list(what->opts, &list)) {
         return CNODE_EINVALID;
     }
     if (node->spawn_requests.by_ref.count >=
@@ -169,7 +179,11 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
     if (rc == 0) {
         entry = add(node, process, where, &options);
         *id = entry->ref;
-        ask(node, entry, term_at(buf_data(&buf), buf_size(&buf)));
+        if (is_known) {
+            ask(node, entry, term_at(buf_data(&buf), buf_size(&buf)));
+        } else {
+            refuse(node, entry);
+        }
     }
     buf_fini(&buf);
     return rc;

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "node/node.h"
+#include "pool/api.h"
 #include "pool/extras.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -18,28 +19,7 @@
 
 enum { LOG_TEXT_BYTES = 200 };
 
-/* The run of the worker's callback; NULL when none of its callbacks runs. */
-static struct run *own_run(struct cnode_worker *w)
-{
-    struct run *run = run_of(w);
-
-    return run->worker == w ? run : NULL;
-}
-
-static struct node *node_of(struct cnode_worker *w)
-{
-    return worker_pool(w)->node;
-}
-
-static struct cnode_term bytes_of(const struct buf *buf)
-{
-    return term_at(buf_data(buf), buf_size(buf));
-}
-
-/* Callers tend to overlook what a send returns: so a term that was refused is
- * in the log. */
-static int term_rc(struct cnode_worker *w, const char *what, const char *format,
-                   int rc)
+int api_rc(struct cnode_worker *w, const char *what, const char *format, int rc)
 {
     struct buf id;
 
@@ -55,11 +35,79 @@ static int term_rc(struct cnode_worker *w, const char *what, const char *format,
     return rc;
 }
 
+int api_dest(struct cnode_worker *w, struct cnode_term term, struct dest *dest)
+{
+    struct cnode_term parts[3];
+
+    if (term_get_tuple(term, 3, parts) && term_is_atom(parts[0], A_via)) {
+        LOG_WARN("no_registry", F_STR("pool", cnode_pool_name(w)),
+                 F_STR("text", "names of {via, Module, Name} need a registry, "
+                               "which this node does not have"));
+        return CNODE_UNSUPPORTED;
+    }
+    return term_is_none(term) ? CNODE_EINVALID
+                              : dest_parse(term, api_node(w)->name, dest);
+}
+
+struct cnode_term api_make_pid(struct cnode_worker *w, struct pid pid)
+{
+    struct run *run = api_run(w);
+    struct cnode_term term;
+    struct buf buf;
+
+    if (run == NULL) {
+        return TERM_NONE;
+    }
+    buf_init(&buf, 0);
+    term_put_pid(&buf, pid);
+    term = run_keep(run, api_term(&buf));
+    buf_fini(&buf);
+    return term;
+}
+
+int api_atom(struct cnode_term term, atom_t *atom)
+{
+    const char *text;
+    size_t len;
+
+    if (!cnode_get_atom(term, &text, &len)) {
+        return CNODE_EINVALID;
+    }
+    *atom = atom_intern(text, len);
+    return *atom == ATOM_NONE ? CNODE_LIMIT : 0;
+}
+
+struct cnode_term cnode_make(struct cnode_worker *w, const char *format, ...)
+{
+    struct run *run = api_run(w);
+    struct cnode_term term = TERM_NONE;
+    struct buf buf;
+    va_list args;
+
+    buf_init(&buf, 0);
+    va_start(args, format);
+    term_vformat(&buf, format, args);
+    va_end(args);
+    if (run != NULL && buf_error(&buf) == 0) {
+        term = run_keep(run, api_term(&buf));
+    }
+    (void)api_rc(w, "cnode_make", format, buf_error(&buf));
+    buf_fini(&buf);
+    return term;
+}
+
 /* --- answering */
+
+bool cnode_is_call(struct cnode_worker *w)
+{
+    const struct run *run = api_run(w);
+
+    return run != NULL && run->gen.kind == GEN_CALL;
+}
 
 int cnode_reply(struct cnode_worker *w, const char *format, ...)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
     va_list args;
     int rc;
 
@@ -72,12 +120,12 @@ int cnode_reply(struct cnode_worker *w, const char *format, ...)
     va_start(args, format);
     rc = run_vreply(run, format, args);
     va_end(args);
-    return term_rc(w, "cnode_reply", format, rc);
+    return api_rc(w, "cnode_reply", format, rc);
 }
 
 struct cnode_from *cnode_from_keep(struct cnode_worker *w)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
     struct cnode_from *from;
 
     if (run == NULL || run->gen.kind != GEN_CALL || run->is_answered) {
@@ -91,11 +139,11 @@ struct cnode_from *cnode_from_keep(struct cnode_worker *w)
 int cnode_reply_to(struct cnode_worker *w, struct cnode_from *from,
                    const char *format, ...)
 {
-    struct node *node = node_of(w);
+    struct node *node = api_node(w);
     va_list args;
     int rc;
 
-    if (own_run(w) == NULL || from == NULL) {
+    if (api_run(w) == NULL || from == NULL) {
         return CNODE_EINVALID;
     }
     va_start(args, format);
@@ -103,7 +151,7 @@ int cnode_reply_to(struct cnode_worker *w, struct cnode_from *from,
     va_end(args);
     rc = gen_reply_end(node, &w->process, &from->from);
     extras_drop_from(w, from);
-    return term_rc(w, "cnode_reply_to", format, rc);
+    return api_rc(w, "cnode_reply_to", format, rc);
 }
 
 void cnode_from_free(struct cnode_worker *w, struct cnode_from *from)
@@ -115,7 +163,7 @@ void cnode_from_free(struct cnode_worker *w, struct cnode_from *from)
 
 int cnode_stop(struct cnode_worker *w, const char *reason, ...)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
     va_list args;
     int rc;
 
@@ -125,27 +173,27 @@ int cnode_stop(struct cnode_worker *w, const char *reason, ...)
     va_start(args, reason);
     rc = run_vstop(run, AFTER_RULE, reason, args);
     va_end(args);
-    return term_rc(w, "cnode_stop", reason, rc);
+    return api_rc(w, "cnode_stop", reason, rc);
 }
 
 /* --- who am I */
 
 struct cnode_term cnode_self(struct cnode_worker *w)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
 
     if (run == NULL) {
         return TERM_NONE;
     }
     if (buf_size(&run->self) == 0) {
-        term_put_pid(&run->self, node_pid(node_of(w), &w->process));
+        term_put_pid(&run->self, node_pid(api_node(w), &w->process));
     }
-    return bytes_of(&run->self);
+    return api_term(&run->self);
 }
 
 struct cnode_term cnode_id(struct cnode_worker *w)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
 
     if (run == NULL) {
         return TERM_NONE;
@@ -153,12 +201,12 @@ struct cnode_term cnode_id(struct cnode_worker *w)
     if (buf_size(&run->id) == 0) {
         worker_put_id(&run->id, w);
     }
-    return bytes_of(&run->id);
+    return api_term(&run->id);
 }
 
 struct cnode_term cnode_ref_term(struct cnode_worker *w)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
 
     if (run == NULL) {
         return TERM_NONE;
@@ -166,7 +214,7 @@ struct cnode_term cnode_ref_term(struct cnode_worker *w)
     if (buf_size(&run->ref) == 0) {
         worker_put_ref(&run->ref, w);
     }
-    return bytes_of(&run->ref);
+    return api_term(&run->ref);
 }
 
 const char *cnode_pool_name(struct cnode_worker *w)
@@ -176,19 +224,19 @@ const char *cnode_pool_name(struct cnode_worker *w)
 
 const char *cnode_node_name(struct cnode_worker *w)
 {
-    return atom_text(node_of(w)->name);
+    return atom_text(api_node(w)->name);
 }
 
 struct cnode_term cnode_context(struct cnode_worker *w)
 {
-    struct run *run = own_run(w);
+    struct run *run = api_run(w);
 
     return run != NULL ? run->context : atom_term(A_undefined);
 }
 
 uint64_t cnode_now_ms(struct cnode_worker *w)
 {
-    return loop_now_ms(node_loop(node_of(w)));
+    return loop_now_ms(node_loop(api_node(w)));
 }
 
 /* --- sending */
@@ -197,17 +245,17 @@ static int send_scratch(struct cnode_worker *w, struct cnode_term to,
                         struct buf *message, const char *what,
                         const char *format)
 {
-    struct node *node = node_of(w);
+    struct node *node = api_node(w);
     struct dest dest;
     int rc = buf_error(message);
 
-    if (own_run(w) == NULL || (rc == 0 && term_is_none(to))) {
+    if (api_run(w) == NULL) {
         return CNODE_EINVALID;
     }
     if (rc != 0) {
-        return term_rc(w, what, format, rc);
+        return api_rc(w, what, format, rc);
     }
-    rc = dest_parse(to, node->name, &dest);
+    rc = api_dest(w, to, &dest);
     if (rc != 0) {
         return rc;
     }
@@ -219,7 +267,7 @@ static int send_scratch(struct cnode_worker *w, struct cnode_term to,
 int cnode_send(struct cnode_worker *w, struct cnode_term dest,
                const char *format, ...)
 {
-    struct buf *buf = node_scratch(node_of(w));
+    struct buf *buf = node_scratch(api_node(w));
     va_list args;
 
     va_start(args, format);
@@ -231,7 +279,7 @@ int cnode_send(struct cnode_worker *w, struct cnode_term dest,
 int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
                const char *format, ...)
 {
-    struct buf *buf = node_scratch(node_of(w));
+    struct buf *buf = node_scratch(api_node(w));
     va_list args;
 
     term_put_tuple(buf, 2);
@@ -242,108 +290,25 @@ int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
     return send_scratch(w, dest, buf, "cnode_cast", format);
 }
 
-/* --- monitors */
-
-static struct ref full_ref(struct cnode_worker *w, struct cnode_ref ref)
-{
-    const struct node *node = node_of(w);
-
-    return (struct ref){
-        .node = node->name,
-        .creation = node->creation,
-        .len = 3,
-        .words = {ref.words[0], ref.words[1], ref.words[2]},
-    };
-}
-
-int cnode_monitor(struct cnode_worker *w, struct cnode_term term,
-                  struct cnode_ref *ref)
-{
-    struct node *node = node_of(w);
-    struct dest dest;
-    struct ref full;
-    int rc;
-
-    if (own_run(w) == NULL || term_is_none(term)) {
-        return CNODE_EINVALID;
-    }
-    rc = dest_parse(term, node->name, &dest);
-    if (rc == 0) {
-        rc = monitor_start(node, &w->process, &dest, &full);
-    }
-    if (rc == 0) {
-        memcpy(ref->words, full.words, sizeof(ref->words));
-    }
-    return rc;
-}
-
-static bool is_down_of(struct cnode_term message, const struct ref *ref)
-{
-    struct cnode_term parts[5];
-    struct ref other;
-
-    return term_get_tuple(message, 5, parts) &&
-           term_is_atom(parts[0], A_DOWN) && term_get_ref(parts[1], &other) &&
-           ref_equal(&other, ref);
-}
-
-/* The DOWN may wait in the mailbox already. */
-static void drop_down(struct cnode_worker *w, const struct ref *ref)
-{
-    struct mailbox *box = &w->process.mailbox;
-
-    for (uint32_t left = box->count; left > 0; left--) {
-        struct signal *signal = mailbox_pop(box);
-
-        if (is_down_of(signal->term, ref)) {
-            signal_free(signal);
-        } else {
-            mailbox_push(box, signal);
-        }
-    }
-}
-
-int cnode_demonitor(struct cnode_worker *w, struct cnode_ref ref)
-{
-    struct ref full = full_ref(w, ref);
-
-    if (own_run(w) == NULL) {
-        return CNODE_EINVALID;
-    }
-    if (monitor_stop(node_of(w), &w->process, &full) != 0) {
-        drop_down(w, &full);
-    }
-    return 0;
-}
-
-bool cnode_is_ref(struct cnode_worker *w, struct cnode_term term,
-                  struct cnode_ref ref)
-{
-    struct ref full = full_ref(w, ref);
-    struct ref other;
-
-    return term_get_ref(term, &other) && ref_equal(&other, &full);
-}
-
 /* --- timers */
 
 int cnode_timer_start(struct cnode_worker *w, uint64_t ms, uint64_t *timer,
                       const char *format, ...)
 {
-    struct buf *buf = node_scratch(node_of(w));
+    struct buf *buf = node_scratch(api_node(w));
     uint64_t number;
     va_list args;
     int rc;
 
-    if (own_run(w) == NULL) {
+    if (api_run(w) == NULL) {
         return CNODE_EINVALID;
     }
     va_start(args, format);
     term_vformat(buf, format, args);
     va_end(args);
-    rc = term_rc(w, "cnode_timer_start", format, buf_error(buf));
+    rc = api_rc(w, "cnode_timer_start", format, buf_error(buf));
     if (rc == 0) {
-        rc = extras_timer_start(w, ms, bytes_of(buf), &number);
+        rc = extras_timer_start(w, ms, api_term(buf), &number);
     }
     if (rc == 0 && timer != NULL) {
         *timer = number;
@@ -353,7 +318,7 @@ int cnode_timer_start(struct cnode_worker *w, uint64_t ms, uint64_t *timer,
 
 int cnode_timer_cancel(struct cnode_worker *w, uint64_t timer)
 {
-    return own_run(w) != NULL ? extras_timer_stop(w, timer) : CNODE_EINVALID;
+    return api_run(w) != NULL ? extras_timer_stop(w, timer) : CNODE_EINVALID;
 }
 
 /* --- logging */
@@ -369,7 +334,7 @@ void cnode_log(struct cnode_worker *w, enum cnode_log_level level,
     };
     struct buf id;
 
-    if ((unsigned)level >= ARRAY_LEN(levels) || own_run(w) == NULL ||
+    if ((unsigned)level >= ARRAY_LEN(levels) || api_run(w) == NULL ||
         !log_enabled(levels[level])) {
         return;
     }

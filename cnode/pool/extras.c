@@ -13,6 +13,7 @@
 #include "base/metric.h"
 #include "node/node.h"
 #include "pool/dispatch.h"
+#include "pool/pending.h"
 #include "pool/pool.h"
 
 struct worker_timer {
@@ -152,9 +153,11 @@ int extras_timer_stop(struct cnode_worker *w, uint64_t number)
 
 void extras_worker_ends(struct cnode_worker *w, struct cnode_term reason)
 {
-    struct extras *extras = w->extras;
+    struct extras *extras;
     struct list *node;
 
+    pending_free(w);
+    extras = w->extras;
     if (extras == NULL) {
         return;
     }

@@ -19,6 +19,7 @@ struct extras {
     uint64_t last_timer;
     struct cnode_kept *args; /* what it was started with, unless [] */
     struct waiting *waiting; /* while it has no pid; waiting.h */
+    struct pending *pending; /* what it has asked others; pending.h */
 };
 
 struct extras *extras_of(struct cnode_worker *w);
@@ -48,7 +49,8 @@ int extras_timer_stop(struct cnode_worker *w, uint64_t number);
 static inline bool extras_are_busy(const struct extras *extras)
 {
     return extras != NULL &&
-           (!list_is_empty(&extras->froms) || extras->timer_count > 0);
+           (!list_is_empty(&extras->froms) || extras->timer_count > 0 ||
+            extras->pending != NULL);
 }
 
 /* The worker ends: no timer fires any more; callers kept are told why when

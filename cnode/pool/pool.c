@@ -577,5 +577,6 @@ void pool_free(struct pool *pool)
     }
     mem_free(pool->faces);
     mem_free(pool->segments);
+    mem_free(pool->own_config);
     mem_free(pool);
 }

@@ -35,6 +35,7 @@ struct pool {
     struct pools *pools;
     struct node *node;
     const struct pool_config *config;
+    struct pool_config *own_config; /* the same, if it is freed with the pool */
     const struct cnode_behaviour *behaviour;
     struct process_class worker_class; /* "behaviour in pool" */
 
@@ -64,6 +65,7 @@ struct pool {
     struct timer work;   /* at the next turn: due, fallen and stopping ones */
     struct timer sweep;  /* idle workers */
     uint32_t sweep_segment;
+    uint64_t spawned; /* workers ever spawned here; spawned.h */
 };
 
 /* One part. The head is first; it is not changed by the others. */

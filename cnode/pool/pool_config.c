@@ -138,6 +138,19 @@ static const struct pool_config service_defaults = {
                     .max_seconds = 5},
 };
 
+const struct pool_config pool_config_spawned = {
+    .is_spawned = true,
+    .top = {.registry = REGISTRY_NONE},
+    .worker = {.restart = RESTART_TEMPORARY,
+               .max = UINT64_MAX,
+               .mailbox_limit = 100000,
+               .sticky = -1},
+    .supervisors = {.count = 1,
+                    .segments = 1,
+                    .max_restarts = 1000,
+                    .max_seconds = 5},
+};
+
 #define SECTION(path_, keys_, defaults_, doc_)                                 \
     {                                                                          \
         .path = (path_), .doc = (doc_), .keys = (keys_),                       \
@@ -171,20 +184,25 @@ static void read_behaviours(struct pool_settings *settings,
 static void read_each(struct pool_settings *settings, struct config *config,
                       const char *key, json_t *objects,
                       const struct pool_config *defaults);
+static void read_spawns(struct pool_settings *settings, struct config *config,
+                        json_t *object);
 
 void pool_settings_read(struct pool_settings *settings, struct config *config,
-                        json_t *behaviours, json_t *pools, json_t *services)
+                        json_t *behaviours, json_t *pools, json_t *services,
+                        json_t *spawn)
 {
     *settings = (struct pool_settings){0};
     behaviours_init(&settings->behaviours);
     read_behaviours(settings, config, behaviours);
     read_each(settings, config, "pools", pools, &pool_defaults);
     read_each(settings, config, "services", services, &service_defaults);
+    read_spawns(settings, config, spawn);
 }
 
 void pool_settings_fini(struct pool_settings *settings)
 {
     mem_free(settings->pools);
+    mem_free(settings->spawns);
     behaviours_fini(&settings->behaviours);
     *settings = (struct pool_settings){0};
 }
@@ -343,13 +361,13 @@ static void read_supervisors(struct config *config, const char *path,
     }
 }
 
+/* `at`: where it is named. */
 static void no_such_behaviour(const struct pool_settings *settings,
-                              struct config *config, const char *path,
+                              struct config *config, const char *at,
                               const char *name)
 {
     const struct behaviours *behaviours = &settings->behaviours;
     const char **names = mem_alloc((behaviours->count + 1) * sizeof(*names));
-    char *at = config_join(path, "behaviour");
     const char *nearest;
     struct buf text;
 
@@ -368,7 +386,6 @@ static void no_such_behaviour(const struct pool_settings *settings,
                      name, (int)buf_size(&text), (const char *)buf_data(&text));
     }
     buf_fini(&text);
-    mem_free(at);
     mem_free(names);
 }
 
@@ -421,7 +438,10 @@ static void read_one(struct pool_settings *settings, struct config *config,
     pool->behaviour =
         behaviours_find(&settings->behaviours, pool->top.behaviour);
     if (pool->behaviour == NULL) {
-        no_such_behaviour(settings, config, path, pool->top.behaviour);
+        char *at = config_join(path, "behaviour");
+
+        no_such_behaviour(settings, config, at, pool->top.behaviour);
+        mem_free(at);
     }
 }
 
@@ -444,5 +464,53 @@ static void read_each(struct pool_settings *settings, struct config *config,
         settings->pools[settings->count++] = *defaults;
         read_one(settings, config, path, name, object);
         mem_free(path);
+    }
+}
+
+/* --- what may be spawned */
+
+/* "module:function", cut at the last colon. */
+static void read_function(struct config *config, const char *at,
+                          const char *text, struct spawn_rule *rule)
+{
+    const char *colon = strrchr(text, ':');
+    char *module;
+
+    if (colon == NULL) {
+        config_error(config, at, "expected \"module:function\"");
+        return;
+    }
+    module = mem_strdup(text);
+    module[colon - text] = '\0';
+    rule->module = read_atom(config, at, module);
+    rule->function = read_atom(config, at, colon + 1);
+    mem_free(module);
+}
+
+static void read_spawns(struct pool_settings *settings, struct config *config,
+                        json_t *object)
+{
+    size_t count = json_object_size(object);
+    const char *name;
+    json_t *value;
+
+    settings->spawns = mem_zalloc((count + 1) * sizeof(*settings->spawns));
+    json_object_foreach(object, name, value)
+    {
+        struct spawn_rule *rule = &settings->spawns[settings->spawn_count++];
+        char *at = config_join("spawn", name);
+
+        read_function(config, at, name, rule);
+        if (!json_is_string(value)) {
+            config_error(config, at, "expected the name of a behaviour");
+        } else {
+            rule->behaviour = behaviours_find(&settings->behaviours,
+                                              json_string_value(value));
+            if (rule->behaviour == NULL) {
+                no_such_behaviour(settings, config, at,
+                                  json_string_value(value));
+            }
+        }
+        mem_free(at);
     }
 }

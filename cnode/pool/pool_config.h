@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the configuration says about pools: its keys "behaviours", "pools" and
- * "services". Reading them loads the behaviours, so that `cnode check` finds
- * what is wrong with those too.
+ * What the configuration says about pools: its keys "behaviours", "pools",
+ * "services" and "spawn". Reading them loads the behaviours, so that `cnode
+ * check` finds what is wrong with those too.
  */
 #ifndef CNODE_POOL_POOL_CONFIG_H
 #define CNODE_POOL_POOL_CONFIG_H
@@ -31,6 +31,7 @@ struct pool_config {
     atom_t name;
     const struct cnode_behaviour *behaviour;
     bool is_service; /* one permanent worker under the name itself */
+    bool is_spawned; /* temporary workers that were spawned: spawned.h */
 
     struct pool_config_top {
         const char *behaviour; /* as written; for reading only */
@@ -59,17 +60,29 @@ struct pool_config {
     } cluster;
 };
 
+/* What SPAWN_REQUEST may start. */
+struct spawn_rule {
+    atom_t module, function;
+    const struct cnode_behaviour *behaviour;
+};
+
+/* Of the pools of spawned workers: all but name and behaviour. */
+extern const struct pool_config pool_config_spawned;
+
 struct pool_settings {
     struct behaviours behaviours;
+    struct spawn_rule *spawns;
+    size_t spawn_count;
     struct pool_config *pools; /* services too */
     size_t count, cap;
 };
 
-/* Reads the three values (each may be NULL: absent). Mistakes go to the
+/* Reads the four values (each may be NULL: absent). Mistakes go to the
  * config's errors; the settings may be used only when there were none.
  * pool_settings_fini() is due in any case. */
 void pool_settings_read(struct pool_settings *settings, struct config *config,
-                        json_t *behaviours, json_t *pools, json_t *services);
+                        json_t *behaviours, json_t *pools, json_t *services,
+                        json_t *spawn);
 void pool_settings_fini(struct pool_settings *settings);
 
 /* The keys of each object, for the reference and the schema. `*` in a path is

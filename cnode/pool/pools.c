@@ -11,9 +11,9 @@
 #include "node/node.h"
 #include "pool/envelope.h"
 #include "pool/parts.h"
+#include "pool/spawned.h"
 
 static bool forward(void *owner, const struct signal *signal);
-static bool has_module(void *owner, atom_t module, bool *is_supervisor);
 static void on_deadline(struct timer *timer);
 
 static void init_one(struct pools *pools, struct node *node, struct pools *root,
@@ -26,8 +26,6 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
     node->forward_owner = pools;
-    node->has_module = has_module;
-    node->module_owner = pools;
 }
 
 /* Of scheduler 0 or another one. */
@@ -92,13 +90,15 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
     uint32_t services = 0;
     int rc = 0;
 
-    pools->settings = settings;
     for (uint32_t i = 0; i < schedulers; i++) {
         struct pools *one = pools_of(pools, i);
 
         one->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
         one->count = settings->count;
+        one->settings = settings;
     }
+    pools->spawn_handler = spawned_handler(pools);
+    node_add_spawn_handler(pools->node, &pools->spawn_handler);
     for (size_t i = 0; i < settings->count && rc == 0; i++) {
         const struct pool_config *config = &settings->pools[i];
         uint64_t segments = config->supervisors.segments;
@@ -116,23 +116,22 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
     return rc;
 }
 
-/* What about.c says that its processes began with. */
-static bool has_module(void *owner, atom_t module, bool *is_supervisor)
+int pools_add(struct pools *pools, struct pool_config *config,
+              struct pool **out)
 {
-    const struct pool_settings *settings =
-        ((const struct pools *)owner)->settings;
+    struct pool *pool = pool_new(pools, config, NULL, 0, 1);
+    int rc = pool_open(pool);
 
-    for (size_t i = 0; settings != NULL && i < settings->count; i++) {
-        const struct pool_config *config = &settings->pools[i];
-
-        if (module != ATOM_NONE &&
-            (config->worker.module == module || config->name == module)) {
-            *is_supervisor = config->worker.module != module;
-            return true;
-        }
+    pool->own_config = config;
+    if (rc != 0) { /* nothing of it runs yet */
+        pool_free(pool);
+        return rc;
     }
-    *is_supervisor = true;
-    return module == A_WorkerSupervisor;
+    pools->pools =
+        mem_realloc(pools->pools, (pools->count + 1) * sizeof(struct pool *));
+    pools->pools[pools->count++] = pool;
+    *out = pool;
+    return 0;
 }
 
 struct pool *pools_find(const struct pools *pools, atom_t name)
@@ -288,7 +287,6 @@ static void free_pools(struct pools *pools, bool heads)
 static void fini_one(struct pools *pools)
 {
     pools->node->forward = NULL;
-    pools->node->has_module = NULL;
     mem_free(pools->pools);
     run_fini(&pools->run);
     ended_fini(&pools->ended);

@@ -8,6 +8,7 @@
 #ifndef CNODE_POOL_POOLS_H
 #define CNODE_POOL_POOLS_H
 
+#include "node/spawn.h"
 #include "pool/ended.h"
 #include "pool/pool.h"
 #include "pool/pool_config.h"
@@ -16,9 +17,11 @@
 
 struct pools {
     struct node *node;
+    const struct pool_settings *settings;
     struct pools *root, *all; /* those of the other schedulers, by number */
     struct pool **pools;      /* their parts here, or NULL */
     size_t count;
+    struct spawn_handler spawn_handler; /* the root; spawned.h */
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
@@ -29,7 +32,6 @@ struct pools {
     bool is_over; /* on_stopped has run: nothing more is ended */
 
     /* the root */
-    const struct pool_settings *settings; /* NULL until it starts */
     uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);
@@ -47,6 +49,11 @@ void pools_fini(struct pools *pools);
  * is logged; some pools may be up. */
 MUST_USE int pools_start(struct pools *pools,
                          const struct pool_settings *settings);
+
+/* One more pool, on this scheduler only, and opens it. Takes the configuration.
+ */
+MUST_USE int pools_add(struct pools *pools, struct pool_config *config,
+                       struct pool **out);
 
 /* Ends all workers, with terminate, some each turn. on_stopped runs once,
  * later: when that is done, or when timeout_ms are over. */

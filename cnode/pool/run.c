@@ -4,11 +4,43 @@
  */
 #include "pool/run.h"
 
+#include <string.h>
+
 #include <cnode/error.h>
 
+#include "base/mem.h"
 #include "node/node.h"
 #include "pool/pools.h"
 #include "term/build.h"
+
+struct run_term {
+    struct run_term *next;
+    uint8_t bytes[];
+};
+
+static void drop_terms(struct run *run)
+{
+    while (run->terms != NULL) {
+        struct run_term *term = run->terms;
+
+        run->terms = term->next;
+        mem_free(term);
+    }
+}
+
+struct cnode_term run_keep(struct run *run, struct cnode_term term)
+{
+    size_t size = cnode_term_size(term);
+    struct run_term *kept = mem_try(sizeof(*kept) + size);
+
+    if (kept == NULL) {
+        return TERM_NONE;
+    }
+    memcpy(kept->bytes, term.at, size);
+    kept->next = run->terms;
+    run->terms = kept;
+    return term_at(kept->bytes, size);
+}
 
 void run_init(struct run *run)
 {
@@ -25,10 +57,12 @@ void run_fini(struct run *run)
     buf_fini(&run->self);
     buf_fini(&run->id);
     buf_fini(&run->ref);
+    drop_terms(run);
 }
 
 void run_begin(struct run *run, struct cnode_worker *w)
 {
+    drop_terms(run);
     run->worker = w;
     run->gen.kind = GEN_INFO;
     run->by_ref = false;
@@ -45,6 +79,7 @@ void run_begin(struct run *run, struct cnode_worker *w)
 void run_end(struct run *run)
 {
     run->worker = NULL;
+    drop_terms(run);
 }
 
 struct run *run_of(const struct cnode_worker *w)

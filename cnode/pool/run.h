@@ -31,6 +31,7 @@ struct run {
 
     /* terms for the callback, made when it asks for them */
     struct buf self, id, ref;
+    struct run_term *terms; /* others: see run_keep() */
 };
 
 void run_init(struct run *run);
@@ -39,6 +40,9 @@ void run_fini(struct run *run);
 /* A callback of `w` is about to run. The context is undefined. */
 void run_begin(struct run *run, struct cnode_worker *w);
 void run_end(struct run *run);
+
+/* A copy that lives as long as the callback. TERM_NONE: not enough memory. */
+struct cnode_term run_keep(struct run *run, struct cnode_term term);
 
 /* The run of the worker's scheduler. */
 struct run *run_of(const struct cnode_worker *w);

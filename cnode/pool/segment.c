@@ -184,13 +184,28 @@ static int keep_args(struct cnode_worker *w, struct cnode_term args)
     return 0;
 }
 
-static int refuse_start(struct pool *pool, int rc, const char *why)
+/* The run is another worker's when that spawns one. */
+static int refuse_start(struct pool *pool, const struct segment_start *start,
+                        int rc, const char *why)
 {
     struct buf *reason = &pool->pools->run.reason;
 
-    buf_clear(reason);
-    term_format(reason, "~a", why);
+    if (!start->is_spawned) {
+        buf_clear(reason);
+        term_format(reason, "~a", why);
+    }
     return rc;
+}
+
+static int open_worker(struct cnode_worker *w,
+                       const struct segment_start *start)
+{
+    if (start->in_background) {
+        waiting_new(w);
+        return 0;
+    }
+    return start->is_spawned ? worker_spawn(w)
+                             : worker_open(w, start->args, start->context);
 }
 
 int segment_start_worker(struct segment *segment, const struct worker_key *key,
@@ -202,26 +217,22 @@ int segment_start_worker(struct segment *segment, const struct worker_key *key,
     int rc;
 
     if (segment->state != SEGMENT_UP) {
-        return refuse_start(pool, CNODE_STOPPED, "shutdown");
+        return refuse_start(pool, start, CNODE_STOPPED, "shutdown");
     }
     if (!roll_add(pool->roll, pool->config->worker.max)) {
-        return refuse_start(pool, CNODE_LIMIT, "max_children");
+        return refuse_start(pool, start, CNODE_LIMIT, "max_children");
     }
     w = add_worker(segment, key, &rc);
     if (w == NULL) {
         roll_remove(pool->roll);
-        return refuse_start(pool, rc, cnode_error_atom(rc));
+        return refuse_start(pool, start, rc, cnode_error_atom(rc));
     }
     rc = keep_args(w, start->args);
     if (rc != 0) {
         remove_worker(segment, w);
-        return refuse_start(pool, rc, cnode_error_atom(rc));
+        return refuse_start(pool, start, rc, cnode_error_atom(rc));
     }
-    if (start->in_background) {
-        waiting_new(w);
-    } else {
-        rc = worker_open(w, start->args, start->context);
-    }
+    rc = open_worker(w, start);
     if (rc != 0) {
         remove_worker(segment, w);
         return rc;

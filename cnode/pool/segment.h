@@ -51,6 +51,7 @@ unsigned segment_stop_some(struct segment *segment, unsigned budget);
 struct segment_start {
     uint16_t face;
     bool in_background; /* at the pool's next turn */
+    bool is_spawned;    /* with a pid now, and init later: worker_spawn() */
     struct cnode_term args, context;
 };
 

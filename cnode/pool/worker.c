@@ -28,7 +28,8 @@ _Static_assert(sizeof(struct cnode_worker) % 8 == 0, "the state is aligned");
 enum { LOG_TEXT_BYTES = 200 };
 
 static const uint32_t worker_moves[] = {
-    [WORKER_STARTING] = BIT(WORKER_INIT),
+    [WORKER_STARTING] = BIT(WORKER_INIT) | BIT(WORKER_SPAWNED),
+    [WORKER_SPAWNED] = BIT(WORKER_INIT),
     [WORKER_INIT] = BIT(WORKER_LOADED) | BIT(WORKER_RESTARTING),
     [WORKER_LOADED] = BIT(WORKER_RESTARTING),
     [WORKER_RESTARTING] = BIT(WORKER_INIT),
@@ -186,6 +187,56 @@ int worker_open(struct cnode_worker *w, struct cnode_term args,
     return 0;
 }
 
+int worker_spawn(struct cnode_worker *w)
+{
+    struct pool *pool = worker_pool(w);
+    int rc = node_spawn(pool->node, &w->process, &pool->worker_class);
+
+    if (rc != 0) {
+        return rc;
+    }
+    w->process.mailbox_limit = (uint32_t)pool->config->worker.mailbox_limit;
+    w->last_used = worker_clock(loop_now_ms(node_loop(pool->node)));
+    memset(worker_state(w), 0, pool->behaviour->state_size);
+    worker_move(w, WORKER_SPAWNED);
+    METRIC_INC(workers_started);
+    return 0;
+}
+
+/* It is never started again: its arguments can go. */
+static void drop_args(struct cnode_worker *w)
+{
+    if (w->extras != NULL) {
+        cnode_term_free(w->extras->args);
+        w->extras->args = NULL;
+        extras_trim(w);
+    }
+}
+
+bool worker_run_init(struct cnode_worker *w)
+{
+    struct run *run = run_of(w);
+    struct cnode_term args = w->extras != NULL && w->extras->args != NULL
+                                 ? cnode_kept_term(w->extras->args)
+                                 : term_nil();
+    int rc;
+
+    CHECK(w->status == WORKER_SPAWNED);
+    run_begin(run, w);
+    rc = call_init(w, args);
+    run_end(run);
+    if (rc < 0) {
+        (void)run_stop(run, AFTER_NEVER, "~a", cnode_error_atom(rc));
+    }
+    if (run->is_stopping) {
+        worker_end(w, run_reason(run), AFTER_NEVER);
+        return false;
+    }
+    drop_args(w);
+    worker_move(w, WORKER_INIT);
+    return true;
+}
+
 /* --- end */
 
 bool worker_reason_is_clean(struct cnode_term reason)
@@ -273,7 +324,9 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
     struct mailbox mail = {0};
 
     CHECK(worker_is_up(w));
-    call_terminate(w, reason);
+    if (w->status != WORKER_SPAWNED) {
+        call_terminate(w, reason);
+    }
     METRIC_INC(workers_stopped);
     if (!is_clean) {
         METRIC_INC(workers_failed);

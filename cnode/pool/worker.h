@@ -5,13 +5,14 @@
  * what becomes of it afterwards its segment decides.
  *
  *     STARTING ---> INIT ---> LOADED
- *                   ^  \        /
- *                   |   v      v
- *                  RESTARTING <      and from each state it may be gone
+ *          \       ^ ^  \        /
+ *           v     /  |   v      v
+ *           SPAWNED RESTARTING <      and from each state it may be gone
  *
- * STARTING and RESTARTING have no pid: messages by ref wait (waiting.h). A
- * worker keeps its memory and its place in the segment's table while it
- * restarts.
+ * STARTING and RESTARTING have no pid: messages by ref wait (waiting.h).
+ * SPAWNED has one and runs init before anything else, at the top level
+ * (spawned.h). A worker keeps its memory and its place in the segment's table
+ * while it restarts.
  */
 #ifndef CNODE_POOL_WORKER_H
 #define CNODE_POOL_WORKER_H
@@ -29,6 +30,7 @@ enum worker_status {
     WORKER_INIT,       /* initialised */
     WORKER_LOADED,     /* has had its first message */
     WORKER_RESTARTING, /* ended and will be started again */
+    WORKER_SPAWNED,    /* has a pid, and init comes first */
 };
 
 /* 88 bytes; the state follows. A million of them are the rule: what few workers
@@ -52,8 +54,9 @@ struct cnode_worker {
  * ref: when the worker ends before it is handled, its next worker gets it. */
 enum signal_way {
     SIGNAL_BY_PID = 0,
-    SIGNAL_BY_REF = 1,  /* the pool's name; callers do not watch the worker */
-    SIGNAL_BY_NAME = 2, /* a service's name, no call */
+    SIGNAL_BY_REF = 1,   /* the pool's name; callers do not watch the worker */
+    SIGNAL_BY_NAME = 2,  /* a service's name, no call */
+    SIGNAL_BY_SPAWN = 3, /* from itself: no message, only init is due */
 };
 
 static inline void *worker_state(struct cnode_worker *w)
@@ -63,7 +66,8 @@ static inline void *worker_state(struct cnode_worker *w)
 
 static inline bool worker_is_up(const struct cnode_worker *w)
 {
-    return w->status == WORKER_INIT || w->status == WORKER_LOADED;
+    return w->status == WORKER_INIT || w->status == WORKER_LOADED ||
+           w->status == WORKER_SPAWNED;
 }
 
 struct pool *worker_pool(const struct cnode_worker *w);
@@ -81,6 +85,11 @@ static inline uint32_t worker_clock(uint64_t now_ms)
  * and why it did not start is in the run's reason. */
 MUST_USE int worker_open(struct cnode_worker *w, struct cnode_term args,
                          struct cnode_term context);
+
+/* The same in two steps: the process now, and init as soon as it is acted upon.
+ * False: it has ended. */
+MUST_USE int worker_spawn(struct cnode_worker *w);
+bool worker_run_init(struct cnode_worker *w);
 
 /* What happens to a worker after its end. */
 enum worker_after {

@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "pool/defaults.h"
 #include "pool/dispatch.h"
+#include "pool/pending.h"
 #include "pool/pools.h"
 
 /* False when the envelope is for somebody else; a call is then answered. */
@@ -69,7 +70,8 @@ static int handle_info(struct run *run, struct cnode_term message)
     const struct pool *pool = worker_pool(w);
     int rc = 0;
 
-    if (pool->behaviour->handle_info != NULL) {
+    if (!pending_take(run, message, &rc) &&
+        pool->behaviour->handle_info != NULL) {
         rc = pool->behaviour->handle_info(w, worker_state(w), message);
     }
     return rc == CNODE_UNHANDLED ? 0 : rc;
@@ -130,9 +132,13 @@ void worker_on_message(struct process *process, const struct signal *signal)
         CONTAINER_OF(process, struct cnode_worker, process);
     struct pool *pool = worker_pool(w);
     struct run *run = &pool->pools->run;
-    struct received *received =
-        received_get(&pool->pools->received, signal->term);
+    struct received *received;
 
+    if ((w->status == WORKER_SPAWNED && !worker_run_init(w)) ||
+        signal->id == SIGNAL_BY_SPAWN) {
+        return;
+    }
+    received = received_get(&pool->pools->received, signal->term);
     run_begin(run, w);
     run->gen = received->gen;
     run->by_ref = signal->id == SIGNAL_BY_REF;

@@ -117,6 +117,9 @@ struct cnode_behaviour {
 
 /* --- answering */
 
+/* A call is being handled, not a cast, a message or anything else. */
+CNODE_API bool cnode_is_call(struct cnode_worker *w);
+
 /* Answers the call being handled; format as in <cnode/term.h>. Only the first
  * answer counts. 0, or CNODE_SYNTAX, CNODE_NOMEM, CNODE_TOO_LARGE, or
  * CNODE_EINVALID: an argument is wrong (see "What no BEAM takes" there). The
@@ -151,24 +154,163 @@ CNODE_API struct cnode_term cnode_context(struct cnode_worker *w);
 /* Milliseconds of a monotonic clock, the time of this turn. */
 CNODE_API uint64_t cnode_now_ms(struct cnode_worker *w);
 
+/* A term made on the way, for what takes terms; lives as long as the callback.
+ * at == NULL when the format is wrong or there is no memory. */
+CNODE_API struct cnode_term cnode_make(struct cnode_worker *w,
+                                       const char *format, ...);
+
 /* --- sending. `dest`: a pid, an alias reference, the atom of a local name, or
- * {Name, Node}. To nobody is no error. */
+ * {Name, Node}. To nobody is no error. CNODE_UNSUPPORTED: {via, Module, Name}.
+ */
 CNODE_API int cnode_send(struct cnode_worker *w, struct cnode_term dest,
                          const char *format, ...);
 /* Same as '$gen_cast'. */
 CNODE_API int cnode_cast(struct cnode_worker *w, struct cnode_term dest,
                          const char *format, ...);
 
-/* --- monitors: {'DOWN', Ref, process, PidOrName, Reason} to handle_info. */
+/* --- references that this node made: monitors, aliases, requests. */
 struct cnode_ref {
     uint32_t words[3];
 };
+CNODE_API bool cnode_is_ref(struct cnode_worker *w, struct cnode_term term,
+                            struct cnode_ref ref);
+/* The reference as a term, which lives as long as the callback, and back; false
+ * for one that this node did not make. */
+CNODE_API struct cnode_term cnode_ref_value(struct cnode_worker *w,
+                                            struct cnode_ref ref);
+CNODE_API bool cnode_get_ref(struct cnode_worker *w, struct cnode_term term,
+                             struct cnode_ref *ref);
+
+/* --- monitors: {'DOWN', Ref, process, PidOrName, Reason} to handle_info. An
+ * alias cannot be monitored: CNODE_EINVALID. */
 CNODE_API int cnode_monitor(struct cnode_worker *w, struct cnode_term dest,
                             struct cnode_ref *ref);
 /* No DOWN of that reference is delivered afterwards. */
 CNODE_API int cnode_demonitor(struct cnode_worker *w, struct cnode_ref ref);
-CNODE_API bool cnode_is_ref(struct cnode_worker *w, struct cnode_term term,
-                            struct cnode_ref ref);
+
+/* --- aliases: messages to the reference come to handle_info as long as it is
+ * active. CNODE_LIMIT above limits.aliases_per_process. */
+enum cnode_alias {
+    CNODE_ALIAS_EXPLICIT,        /* until cnode_unalias() */
+    CNODE_ALIAS_REPLY,           /* or the first message */
+    CNODE_ALIAS_DEMONITOR,       /* or the end of its monitor */
+    CNODE_ALIAS_REPLY_DEMONITOR, /* either; a message ends the monitor too */
+};
+CNODE_API int cnode_alias(struct cnode_worker *w, enum cnode_alias kind,
+                          struct cnode_ref *ref);
+/* A monitor whose reference is an alias too. */
+CNODE_API int cnode_monitor_alias(struct cnode_worker *w,
+                                  struct cnode_term dest, enum cnode_alias kind,
+                                  struct cnode_ref *ref);
+/* CNODE_NOT_FOUND when it was not active. */
+CNODE_API int cnode_unalias(struct cnode_worker *w, struct cnode_ref ref);
+
+/* --- links and exit signals. The worker ends with the other process, unless it
+ * traps exits: then {'EXIT', Pid, Reason} comes to handle_info. A link to a
+ * process that is not there: an exit signal noproc. */
+CNODE_API int cnode_link(struct cnode_worker *w, struct cnode_term pid);
+CNODE_API int cnode_unlink(struct cnode_worker *w, struct cnode_term pid);
+/* Sends an exit signal to a pid, as exit/2. To itself it works as to others:
+ * when this callback has returned. */
+CNODE_API int cnode_exit(struct cnode_worker *w, struct cnode_term pid,
+                         const char *reason, ...);
+/* Gives the old value. */
+CNODE_API bool cnode_trap_exit(struct cnode_worker *w, bool trap);
+/* The process that does its output: a pid, or undefined. Changing that of
+ * another process, also on another node, is as group_leader/2. */
+CNODE_API struct cnode_term cnode_group_leader(struct cnode_worker *w);
+CNODE_API int cnode_group_leader_set(struct cnode_worker *w,
+                                     struct cnode_term leader,
+                                     struct cnode_term pid);
+
+/* --- registered names of this node: atoms. A worker has at most one, as a BEAM
+ * process; that of a service is the service's. CNODE_EXISTS: the name is taken,
+ * or the worker has one; CNODE_NOT_FOUND: nobody has it; CNODE_EINVALID: no
+ * atom, or undefined. */
+CNODE_API int cnode_register(struct cnode_worker *w, struct cnode_term name);
+CNODE_API int cnode_unregister(struct cnode_worker *w, struct cnode_term name);
+/* A pid or undefined. */
+CNODE_API struct cnode_term cnode_whereis(struct cnode_worker *w,
+                                          struct cnode_term name);
+
+/* --- spawning. A new worker of a behaviour, by its name; init runs with `args`
+ * before its first message, and its id is a number. It is not restarted when it
+ * ends; its supervisor is registered as <behaviour>_sup (on schedulers other
+ * than the first _<number> follows). `name`: the atom it is
+ * registered as, or undefined. `pid` lives as long as the callback.
+ * CNODE_NOT_FOUND: no such behaviour; CNODE_EXISTS: the name is taken. */
+CNODE_API int cnode_spawn(struct cnode_worker *w, const char *behaviour,
+                          struct cnode_term name, struct cnode_term args,
+                          struct cnode_term *pid);
+
+/* --- asking others: the answer comes to a function of yours, once, as a
+ * message would; what it returns counts as what handle_info returns. `context`
+ * is handed to it as it is; when the worker ends first nobody frees it, so let
+ * it point into the state, or be a struct cnode_from. CNODE_LIMIT above
+ * limits.calls_per_worker. */
+#define CNODE_INFINITY UINT64_MAX /* a time-out that does not come */
+
+struct cnode_answer {
+    int error; /* 0: `term` is what was asked for */
+    /* CNODE_RAISED: "throw", "exit" or "error", else NULL. */
+    const char *class;
+    struct cnode_term term; /* or why there is no answer */
+};
+typedef int (*cnode_answer_fn)(struct cnode_worker *w, void *state,
+                               void *context,
+                               const struct cnode_answer *answer);
+
+/* gen_server:call/3. Errors: CNODE_TIMEOUT (term timeout), CNODE_NOPROC
+ * (noproc), CNODE_NOCONN (noconnection), CNODE_ENDED (its exit reason). A reply
+ * that comes too late vanishes. */
+CNODE_API int cnode_call(struct cnode_worker *w, struct cnode_term dest,
+                         uint64_t timeout_ms, cnode_answer_fn fn, void *context,
+                         const char *format, ...);
+/* erpc:call/5. One error: CNODE_RAISED, with class and term of the exception
+ * that erpc:call/5 raises; error:{erpc, timeout} and error:{erpc, noconnection}
+ * are two of them. */
+CNODE_API int cnode_erpc(struct cnode_worker *w, struct cnode_term node,
+                         struct cnode_term module, struct cnode_term function,
+                         struct cnode_term args, uint64_t timeout_ms,
+                         cnode_answer_fn fn, void *context);
+/* spawn_request/5 of the function of a module on a node, with its options:
+ * {spawn_reply, Ref, ok, Pid} or {spawn_reply, Ref, error, Why} comes to
+ * handle_info, and with the option monitor, later, a DOWN with the same Ref. */
+CNODE_API int
+cnode_spawn_request(struct cnode_worker *w, struct cnode_term node,
+                    struct cnode_term module, struct cnode_term function,
+                    struct cnode_term args, struct cnode_term options,
+                    struct cnode_ref *ref);
+
+/* --- the cluster. A list of atoms that lives as long as the callback. */
+enum cnode_nodes {
+    CNODE_NODES_VISIBLE,   /* nodes() */
+    CNODE_NODES_HIDDEN,    /* nodes(hidden) */
+    CNODE_NODES_CONNECTED, /* both */
+};
+CNODE_API struct cnode_term cnode_nodes(struct cnode_worker *w,
+                                        enum cnode_nodes which);
+/* As net_kernel:connect_node/1 and erlang:disconnect_node/1. The answer is true
+ * or false. */
+CNODE_API int cnode_connect(struct cnode_worker *w, struct cnode_term node,
+                            cnode_answer_fn fn, void *context);
+CNODE_API int cnode_disconnect(struct cnode_worker *w, struct cnode_term node,
+                               cnode_answer_fn fn, void *context);
+/* Groups of OTP's pg; the worker itself joins and leaves. The answer is what pg
+ * returns: ok, not_joined, a list of pids. */
+CNODE_API int cnode_pg_join(struct cnode_worker *w, struct cnode_term scope,
+                            struct cnode_term group, cnode_answer_fn fn,
+                            void *context);
+CNODE_API int cnode_pg_leave(struct cnode_worker *w, struct cnode_term scope,
+                             struct cnode_term group, cnode_answer_fn fn,
+                             void *context);
+CNODE_API int cnode_pg_members(struct cnode_worker *w, struct cnode_term scope,
+                               struct cnode_term group, cnode_answer_fn fn,
+                               void *context);
+CNODE_API int cnode_pg_local_members(struct cnode_worker *w,
+                                     struct cnode_term scope,
+                                     struct cnode_term group,
+                                     cnode_answer_fn fn, void *context);
 
 /* --- timers: the message comes to handle_info once after `ms`. *timer may be
  * NULL. Ends with the worker. CNODE_LIMIT above limits.timers_per_worker. */

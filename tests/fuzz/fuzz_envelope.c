@@ -46,7 +46,8 @@ static void open_pools(void)
     CHECK(config_parse(&config, "fuzz.json", json) == 0);
     pool_settings_read(&settings, &config, NULL,
                        json_object_get(config.root, "pools"),
-                       json_object_get(config.root, "services"));
+                       json_object_get(config.root, "services"),
+                       json_object_get(config.root, "spawn"));
     CHECK(config.error_count == 0);
     pools_init(&pools, &node);
     CHECK(pools_start(&pools, &settings) == 0);

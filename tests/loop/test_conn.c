@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two conns in one loop: opening, ticks, writing, closing; all of it over TCP
- * and over TLS.
+ * Two conns in one loop: opening, ticks, writing, closing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,11 +266,7 @@ static void closing_inside_any_event_is_allowed(void **state)
 }
 
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, conn_pair_setup,                     \
-                                    conn_pair_teardown),                       \
-    {                                                                          \
-#name "_over_tls", name, conn_pair_setup_tls, conn_pair_teardown, NULL \
-    }
+    cmocka_unit_test_setup_teardown(name, conn_pair_setup, conn_pair_teardown)
 
 int main(void)
 {

@@ -42,7 +42,8 @@ static void read_config(struct world *world, const char *json)
     CHECK(config_parse(&world->config, "world.json", text) == 0);
     pool_settings_read(&world->settings, &world->config, NULL,
                        json_object_get(world->config.root, "pools"),
-                       json_object_get(world->config.root, "services"));
+                       json_object_get(world->config.root, "services"),
+                       json_object_get(world->config.root, "spawn"));
     use_script(world);
     mem_free(text);
 }

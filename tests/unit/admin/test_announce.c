@@ -48,7 +48,7 @@ static void names_on_the_ready_line_are_sorted(void **state)
     announce_put_ready(&out, "c1@h", 41234, 1795169571, &settings);
     assert_string_equal(text(), "ready name=c1@h port=41234 "
                                 "creation=1795169571 pools=a,b "
-                                "behaviours=counter,echo,kv\n");
+                                "behaviours=counter,echo,kv,probe\n");
     behaviours_fini(&settings.behaviours);
 }
 

@@ -443,6 +443,15 @@ static void requests_above_the_limit_are_refused(void **state)
     assert_int_equal(metric_read(METRIC_spawns_refused), refused + 1);
 }
 
+static void an_option_nobody_knows_is_answered_badopt(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref = ask(f, f->caller.node, "{m, f, [], [{no_such, thing}]}");
+
+    saw(f, &ref, "{spawn_reply,%s,error,badopt}");
+    assert_string_equal(fake_peer_got(&f->peer), "");
+}
+
 /* --- here, for one of ours */
 
 static void a_local_spawn_is_the_same(void **state)
@@ -502,6 +511,7 @@ int main(void)
         T(a_child_is_told_when_its_parent_has_ended),
         T(a_reply_in_the_name_of_a_third_node_is_dropped),
         T(wrong_requests_are_refused),
+        T(an_option_nobody_knows_is_answered_badopt),
         T(requests_above_the_limit_are_refused),
         T(a_local_spawn_is_the_same),
         T(a_local_spawn_of_nothing_is_undef),

@@ -48,7 +48,8 @@ static const char *read_json(const char *json)
     pool_settings_read(&settings, &config,
                        json_object_get(config.root, "behaviours"),
                        json_object_get(config.root, "pools"),
-                       json_object_get(config.root, "services"));
+                       json_object_get(config.root, "services"),
+                       json_object_get(config.root, "spawn"));
     buf_put_u8(&config.errors, 0);
     return (const char *)buf_data(&config.errors);
 }
@@ -142,7 +143,7 @@ static void unknown_behaviours_name_the_nearest(void **state)
         "c.json:1: pools.p.behaviour: there is no behaviour \"conter\", did "
         "you mean \"counter\"?\n"
         "c.json:2: services.s.behaviour: there is no behaviour "
-        "\"nothing_like_it\", only counter, echo, kv\n"
+        "\"nothing_like_it\", only counter, echo, kv, probe\n"
         "c.json:2: services.t.behaviour: missing, expected a string\n");
 }
 
