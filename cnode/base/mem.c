@@ -108,6 +108,18 @@ void mem_trim(void)
 #endif
 }
 
+struct mem_use mem_use(void)
+{
+    struct mem_use use = {0};
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+
+    use.in_use = info.uordblks + info.hblkhd;
+    use.mapped = info.arena + info.hblkhd;
+#endif
+    return use;
+}
+
 void mem_fail_after(unsigned n)
 {
     fail_after = n;

@@ -28,6 +28,13 @@ void mem_free(void *ptr); /* NULL is fine */
  * freed that is not soon needed again. */
 void mem_trim(void);
 
+/* What malloc has from the system, and how much of it is in use. Walks its free
+ * lists: not for hot paths. Under a sanitizer both may be 0. */
+struct mem_use {
+    size_t in_use, mapped;
+};
+struct mem_use mem_use(void);
+
 /* Tests: the nth next mem_try or mem_try_realloc fails (1 = the next). 0 turns
  * it off. Per thread. */
 void mem_fail_after(unsigned n);

@@ -11,9 +11,11 @@
 int cluster_start(struct cluster *cluster, struct node *node,
                   const struct cluster_config *config)
 {
+    struct functions *functions = &cluster->functions;
     int rc;
 
     cluster->node = node;
+    functions_init(functions, node);
     rc = net_kernel_start(&cluster->net_kernel, node);
     if (rc != 0) {
         return rc;
@@ -22,11 +24,19 @@ int cluster_start(struct cluster *cluster, struct node *node,
     if (rc != 0) {
         goto fail_erpc;
     }
+    rc = rex_start(&cluster->rex, node, functions);
+    if (rc != 0) {
+        goto fail_rex;
+    }
     rc = pg_scopes_start(&cluster->pg, node, config->pg_scopes,
                          config->pg_scope_count);
     if (rc != 0) {
         goto fail_pg;
     }
+    observer_start(&cluster->observer, node, functions);
+    rpc_start(&cluster->rpc, node, functions); /* what observer leaves */
+    appmon_init(&cluster->appmon, node);
+    functions->appmon = &cluster->appmon;
     cluster->has_mesh = config->mesh && !node->config.hidden;
     if (cluster->has_mesh) {
         mesh_service_start(&cluster->mesh, node, &cluster->erpc);
@@ -34,6 +44,8 @@ int cluster_start(struct cluster *cluster, struct node *node,
     return 0;
 
 fail_pg:
+    rex_stop(&cluster->rex);
+fail_rex:
     erpc_stop(&cluster->erpc);
 fail_erpc:
     net_kernel_stop(&cluster->net_kernel);
@@ -46,7 +58,11 @@ void cluster_stop(struct cluster *cluster)
         mesh_service_stop(&cluster->mesh);
         cluster->has_mesh = false;
     }
+    appmon_stop(&cluster->appmon);
+    observer_stop(&cluster->observer);
+    rpc_stop(&cluster->rpc);
     pg_scopes_stop(&cluster->pg);
+    rex_stop(&cluster->rex);
     erpc_stop(&cluster->erpc);
     net_kernel_stop(&cluster->net_kernel);
 }

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What every BEAM peer expects of a visible node: a net_kernel that answers
- * pings, global's sync released at nodeup, the scopes of pg; connections to all
- * of the cluster. Also tunes the peer's end of each. Belongs to scheduler 0.
+ * pings, global's sync released at nodeup, the scopes of pg, rpc for a list of
+ * functions, what observer and etop ask for; connections to all of the cluster.
+ * Also tunes the peer's end of each. Belongs to scheduler 0.
  */
 #ifndef CNODE_CLUSTER_CLUSTER_H
 #define CNODE_CLUSTER_CLUSTER_H
 
+#include "cluster/appmon.h"
 #include "cluster/erpc.h"
+#include "cluster/functions.h"
 #include "cluster/mesh_service.h"
 #include "cluster/net_kernel.h"
+#include "cluster/observer.h"
 #include "cluster/pg_scopes.h"
+#include "cluster/rex.h"
+#include "cluster/rpc.h"
 #include "node/node.h"
 
 /* The strings live as long as the node. */
@@ -23,7 +29,12 @@ struct cluster_config {
 struct cluster {
     struct node *node;
     struct net_kernel net_kernel;
-    struct erpc erpc;
+    struct erpc erpc; /* calls of ours */
+    struct functions functions;
+    struct rex rex;
+    struct rpc rpc; /* calls of others */
+    struct observer observer;
+    struct appmon appmon;
     struct pg_scopes pg;
     struct mesh_service mesh;
     bool has_mesh;

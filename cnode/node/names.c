@@ -68,6 +68,21 @@ atom_t names_of(const struct node *node, const struct process *process)
                : ATOM_NONE;
 }
 
+atom_t names_next(const struct node *node, atom_t *at)
+{
+    uint32_t count = atom_count(); /* the others were never named */
+    struct pid pid;
+
+    while (*at < count) {
+        atom_t atom = (*at)++;
+
+        if (names_whereis(node, atom, &pid)) {
+            return atom;
+        }
+    }
+    return ATOM_NONE;
+}
+
 int names_register(struct node *node, atom_t atom, struct process *process)
 {
     if (names_of(node, process) != ATOM_NONE ||

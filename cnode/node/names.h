@@ -51,6 +51,10 @@ bool names_receiver(const struct node *node, atom_t atom, struct pid *pid);
 /* The name of a process of this scheduler, or ATOM_NONE. */
 atom_t names_of(const struct node *node, const struct process *process);
 
+/* The next name that somebody has, from *at (0 at first) on; ATOM_NONE at the
+ * end. From every scheduler. */
+atom_t names_next(const struct node *node, atom_t *at);
+
 /* A process ends: its name is free, and no longer routed through it. */
 void names_process_ends(struct node *node, struct process *process);
 

@@ -84,6 +84,10 @@ struct node_events {
     void (*closed)(void *owner);
 };
 
+/* Whether processes began in that module, and as supervisors. Set by the pool
+ * layer; on scheduler 0. */
+typedef bool (*node_module_fn)(void *owner, atom_t module, bool *is_supervisor);
+
 /* A message for a local process that is gone: true when it was taken care of
  * (a restarted worker's old pid). Set by the pool layer. */
 typedef bool (*node_forward_fn)(void *owner, const struct signal *signal);
@@ -117,6 +121,8 @@ struct node {
 
     node_forward_fn forward;
     void *forward_owner;
+    node_module_fn has_module;
+    void *module_owner;
 
     /* number 0 only */
     struct peers peers;

@@ -160,53 +160,29 @@ static void put_messages(const struct view *v, struct buf *buf)
     term_put_nil(buf);
 }
 
-/* A list whose length is known when it is at its end. */
-struct list_writer {
-    struct buf *buf;
-    size_t start;
-    uint32_t count;
-};
-
-static void list_begin(struct list_writer *list, struct buf *buf)
-{
-    *list = (struct list_writer){.buf = buf, .start = buf_size(buf)};
-    term_put_list(buf, 1); /* the head; the count follows */
-}
-
-static void list_end(struct list_writer *list)
-{
-    if (list->count == 0) {
-        buf_truncate(list->buf, list->start);
-        term_put_nil(list->buf);
-        return;
-    }
-    term_put_nil(list->buf);
-    term_finish_list(list->buf, list->start, list->count);
-}
-
 static void put_links(const struct view *v, struct buf *buf)
 {
-    struct list_writer list;
+    size_t start = term_open_list(buf);
+    uint32_t count = 0;
 
-    list_begin(&list, buf);
     if (v->process->relations != NULL) {
         LIST_EACH(it, &v->process->relations->links) {
             const struct link *link = CONTAINER_OF(it, struct link, in_local);
 
             if (link->waiting == 0) {
                 term_put_pid(buf, link->other);
-                list.count++;
+                count++;
             }
         }
     }
-    list_end(&list);
+    term_close_list(buf, start, count);
 }
 
 static void put_monitors(const struct view *v, struct buf *buf)
 {
-    struct list_writer list;
+    size_t start = term_open_list(buf);
+    uint32_t count = 0;
 
-    list_begin(&list, buf);
     if (v->process->relations != NULL) {
         LIST_EACH(it, &v->process->relations->watching) {
             const struct monitor *m =
@@ -218,27 +194,27 @@ static void put_monitors(const struct view *v, struct buf *buf)
             } else {
                 term_format(buf, "{process, ~p}", m->target);
             }
-            list.count++;
+            count++;
         }
     }
-    list_end(&list);
+    term_close_list(buf, start, count);
 }
 
 static void put_monitored_by(const struct view *v, struct buf *buf)
 {
-    struct list_writer list;
+    size_t start = term_open_list(buf);
+    uint32_t count = 0;
 
-    list_begin(&list, buf);
     if (v->process->relations != NULL) {
         LIST_EACH(it, &v->process->relations->watchers) {
             const struct monitor *m =
                 CONTAINER_OF(it, struct monitor, in_target);
 
             term_put_pid(buf, m->watcher);
-            list.count++;
+            count++;
         }
     }
-    list_end(&list);
+    term_close_list(buf, start, count);
 }
 
 static void put_dictionary(const struct view *v, struct buf *buf)
@@ -461,31 +437,31 @@ void process_info_put_all(struct node *node, const struct process *process,
 {
     struct view v = view_of(node, process);
     bool has_name = names_of(node, process) != ATOM_NONE;
-    struct list_writer list;
+    size_t start = term_open_list(buf);
+    uint32_t count = 0;
 
-    list_begin(&list, buf);
     for (unsigned i = 0; i < ITEM_COUNT && items[i].is_in_all; i++) {
         if (i > 0 || has_name) { /* the name comes first */
             put_item(&v, &items[i], buf);
-            list.count++;
+            count++;
         }
     }
-    list_end(&list);
+    term_close_list(buf, start, count);
 }
 
 static int put_list(const struct view *v, struct cnode_list *what,
                     struct buf *buf)
 {
     struct cnode_term element;
-    struct list_writer list;
+    size_t start = term_open_list(buf);
+    uint32_t count = 0;
     int rc = 0;
 
-    list_begin(&list, buf);
     while (rc == 0 && cnode_list_next(what, &element)) {
         rc = put_one(v, element, buf);
-        list.count++;
+        count++;
     }
-    list_end(&list);
+    term_close_list(buf, start, count);
     return rc;
 }
 

@@ -56,7 +56,12 @@ void about_worker(const struct process *process, struct process_about *about)
 
 void about_worker_label(const struct process *process, struct buf *buf)
 {
-    worker_put_ref(buf, CONTAINER_OF(process, struct cnode_worker, process));
+    const struct cnode_worker *w =
+        CONTAINER_OF(process, struct cnode_worker, process);
+
+    term_put_tuple(buf, 2);
+    worker_put_id(buf, w);
+    term_put_atom(buf, worker_pool(w)->config->name);
 }
 
 static const char *const status_names[] = {[WORKER_STARTING] = "starting",

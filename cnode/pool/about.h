@@ -8,8 +8,8 @@
 
 #include "runtime/process.h"
 
-/* The label is its ref; the state what the behaviour dumps, or a map that says
- * what there is. */
+/* The label is {Id, Pool}: the Id first, as tools cut it; the state what the
+ * behaviour dumps, or a map that says what there is. */
 void about_worker(const struct process *process, struct process_about *about);
 void about_worker_label(const struct process *process, struct buf *buf);
 int about_worker_state(struct process *process, struct buf *buf);

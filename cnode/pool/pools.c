@@ -14,6 +14,7 @@
 #include "pool/spawned.h"
 
 static bool forward(void *owner, const struct signal *signal);
+static bool has_module(void *owner, atom_t module, bool *is_supervisor);
 static void on_deadline(struct timer *timer);
 
 static void init_one(struct pools *pools, struct node *node, struct pools *root,
@@ -26,6 +27,8 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
     node->forward_owner = pools;
+    node->has_module = has_module;
+    node->module_owner = pools;
 }
 
 /* Of scheduler 0 or another one. */
@@ -90,12 +93,12 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
     uint32_t services = 0;
     int rc = 0;
 
+    pools->settings = settings;
     for (uint32_t i = 0; i < schedulers; i++) {
         struct pools *one = pools_of(pools, i);
 
         one->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
         one->count = settings->count;
-        one->settings = settings;
     }
     pools->spawn_handler = spawned_handler(pools);
     node_add_spawn_handler(pools->node, &pools->spawn_handler);
@@ -114,6 +117,25 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
         pools_of(pools, i)->is_running = true;
     }
     return rc;
+}
+
+/* What about.c says that its processes began with. */
+static bool has_module(void *owner, atom_t module, bool *is_supervisor)
+{
+    const struct pool_settings *settings =
+        ((const struct pools *)owner)->settings;
+
+    for (size_t i = 0; settings != NULL && i < settings->count; i++) {
+        const struct pool_config *config = &settings->pools[i];
+
+        if (module != ATOM_NONE &&
+            (config->worker.module == module || config->name == module)) {
+            *is_supervisor = config->worker.module != module;
+            return true;
+        }
+    }
+    *is_supervisor = true;
+    return module == A_WorkerSupervisor;
 }
 
 int pools_add(struct pools *pools, struct pool_config *config,
@@ -287,6 +309,7 @@ static void free_pools(struct pools *pools, bool heads)
 static void fini_one(struct pools *pools)
 {
     pools->node->forward = NULL;
+    pools->node->has_module = NULL;
     mem_free(pools->pools);
     run_fini(&pools->run);
     ended_fini(&pools->ended);

@@ -17,7 +17,6 @@
 
 struct pools {
     struct node *node;
-    const struct pool_settings *settings;
     struct pools *root, *all; /* those of the other schedulers, by number */
     struct pool **pools;      /* their parts here, or NULL */
     size_t count;
@@ -32,6 +31,7 @@ struct pools {
     bool is_over; /* on_stopped has run: nothing more is ended */
 
     /* the root */
+    const struct pool_settings *settings; /* NULL until it starts */
     uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);

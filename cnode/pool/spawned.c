@@ -18,14 +18,14 @@
 const struct cnode_behaviour *spawned_behaviour(const struct pools *pools,
                                                 const char *name)
 {
-    const struct pool_settings *settings = pools->settings;
+    const struct pool_settings *settings = pools->root->settings;
 
     for (size_t i = 0; i < settings->count; i++) {
         if (strcmp(settings->pools[i].behaviour->name, name) == 0) {
             return settings->pools[i].behaviour;
         }
     }
-    return behaviours_find(&pools->settings->behaviours, name);
+    return behaviours_find(&pools->root->settings->behaviours, name);
 }
 
 static struct pool *find_pool(const struct pools *pools,
@@ -146,7 +146,7 @@ static int on_spawn(void *owner, struct node *node,
     struct pools *pools = owner;
     atom_t module = term_atom(call->module);
     atom_t function = term_atom(call->function);
-    const struct pool_settings *settings = pools->settings;
+    const struct pool_settings *settings = pools->root->settings;
     struct cnode_worker *w;
     int rc;
 

@@ -42,4 +42,23 @@ process_table_get(const struct process_table *table, uint32_t slot,
     return process != NULL && process->serial == serial ? process : NULL;
 }
 
+/* The next process from slot *at on, which is moved behind it; NULL at the
+ * end. Processes may come and go between calls. */
+static inline struct process *
+process_table_next(const struct process_table *table, uint32_t *at)
+{
+    if (*at == 0) {
+        *at = 1; /* slot 0 is free for ever */
+    }
+    while (*at < table->used) {
+        uint64_t word = table->slots[(*at)++];
+
+        if (word != 0 && (word & 1) == 0) {
+            /* A tagged word. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+            return (struct process *)(uintptr_t)word;
+        }
+    }
+    return NULL;
+}
+
 #endif

@@ -305,6 +305,18 @@ uint32_t atom_capacity(void)
     return table.capacity; /* fixed by atom_init() */
 }
 
+size_t atom_bytes(void)
+{
+    size_t bytes = atom_count() * (sizeof(struct entry) + sizeof(atom_t));
+
+    CHECK(pthread_mutex_lock(&table.lock) == 0);
+    for (const struct chunk *it = table.chunks; it != NULL; it = it->older) {
+        bytes += sizeof(*it);
+    }
+    CHECK(pthread_mutex_unlock(&table.lock) == 0);
+    return bytes;
+}
+
 uint32_t atom_count(void)
 {
     /* relaxed: a figure for operators and checks, it orders nothing */

@@ -50,5 +50,7 @@ size_t atom_len(atom_t atom);
 uint32_t atom_count(void);
 /* What atom_count() never exceeds. */
 uint32_t atom_capacity(void);
+/* Memory of the table in use. */
+size_t atom_bytes(void);
 
 #endif

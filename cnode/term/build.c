@@ -264,6 +264,25 @@ void term_finish_list(struct buf *buf, size_t start, uint32_t count)
     buf_truncate(buf, start + 3 + count);
 }
 
+size_t term_open_list(struct buf *buf)
+{
+    size_t start = buf_size(buf);
+
+    term_put_list(buf, 1); /* the head; its count is filled in */
+    return start;
+}
+
+void term_close_list(struct buf *buf, size_t start, uint32_t count)
+{
+    if (count == 0) {
+        buf_truncate(buf, start);
+    }
+    term_put_nil(buf);
+    if (count > 0) {
+        term_finish_list(buf, start, count);
+    }
+}
+
 void term_put_map(struct buf *buf, uint32_t pairs)
 {
     put_head32(buf, TAG_MAP, pairs);
@@ -272,14 +291,9 @@ void term_put_map(struct buf *buf, uint32_t pairs)
 void term_put_chars(struct buf *buf, const char *text, size_t len)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + len;
-    size_t start = buf_size(buf), used;
+    size_t start = term_open_list(buf), used;
     uint32_t point, count = 0;
 
-    if (len == 0) {
-        term_put_nil(buf);
-        return;
-    }
-    term_put_list(buf, 1); /* the head; the count follows */
     while (at < end) {
         used = utf8_get(at, end, &point);
         if (used == 0) {
@@ -290,8 +304,7 @@ void term_put_chars(struct buf *buf, const char *text, size_t len)
         at += used;
         count++;
     }
-    term_put_nil(buf);
-    term_finish_list(buf, start, count);
+    term_close_list(buf, start, count);
 }
 
 /* -- identifiers and whole terms ------------------------------------------- */

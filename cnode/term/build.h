@@ -30,6 +30,10 @@ void term_put_nil(struct buf *buf);
  * before its length was known, and whose tail was put: fills in the count, and
  * makes a list of bytes a 107. */
 void term_finish_list(struct buf *buf, size_t start, uint32_t count);
+/* A proper list whose length is known at its end only: open gives what close
+ * wants back. */
+size_t term_open_list(struct buf *buf);
+void term_close_list(struct buf *buf, size_t start, uint32_t count);
 void term_put_map(struct buf *buf, uint32_t pairs);
 void term_put_pid(struct buf *buf, struct pid pid);
 void term_put_ref(struct buf *buf, const struct ref *ref);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two conns in one loop: opening, ticks, writing, closing.
+ * Two conns in one loop: opening, ticks, writing, closing; all of it over TCP
+ * and over TLS.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -266,7 +267,11 @@ static void closing_inside_any_event_is_allowed(void **state)
 }
 
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, conn_pair_setup, conn_pair_teardown)
+    cmocka_unit_test_setup_teardown(name, conn_pair_setup,                     \
+                                    conn_pair_teardown),                       \
+    {                                                                          \
+#name "_over_tls", name, conn_pair_setup_tls, conn_pair_teardown, NULL \
+    }
 
 int main(void)
 {

@@ -27,6 +27,8 @@
 #include "support/random.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Of a target whose inputs take long: fewer mutations. */
+extern const size_t fuzz_runs __attribute__((weak));
 /* What AddressSanitizer calls before it ends the process.
  * NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 void __sanitizer_set_death_callback(void (*callback)(void))
@@ -308,7 +310,8 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 int main(int argc, char **argv)
 {
     uint64_t seed = number_from("FUZZ_SEED", (uint64_t)time(NULL));
-    uint64_t runs = number_from("FUZZ_RUNS", DEFAULT_RUNS);
+    uint64_t runs =
+        number_from("FUZZ_RUNS", &fuzz_runs == NULL ? DEFAULT_RUNS : fuzz_runs);
     struct corpus corpus = {0};
     struct stat info;
 

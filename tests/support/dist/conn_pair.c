@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "dist/flags.h"
+#include "support/dist/certs.h"
 #include "support/loop_until.h"
 #include "term/atom.h"
 
@@ -128,6 +129,7 @@ static void on_closed(void *owner, struct conn *conn, int reason)
     conn_close(conn, CNODE_CANCELED); /* still allowed, and still nothing */
     side->closed++;
     side->reason = reason;
+    (void)snprintf(side->why, sizeof(side->why), "%s", conn_why(conn));
     side->conn = NULL;
 }
 
@@ -196,6 +198,17 @@ int conn_pair_setup(void **state)
                          &listener_events, f);
 }
 
+int conn_pair_setup_tls(void **state)
+{
+    int rc = conn_pair_setup(state);
+    struct conn_pair *f = *state;
+
+    (void)cert_options();
+    f->tls = cert_context("node", "ca", TLS_1_2 | TLS_1_3);
+    f->a.config.tls = f->b.config.tls = f->tls;
+    return rc;
+}
+
 static void close_all(struct conn_pair *f)
 {
     if (f->a.conn != NULL) {
@@ -214,6 +227,7 @@ int conn_pair_teardown(void **state)
     close_all(f);
     listener_close(f->listener);
     loop_fini(&f->loop);
+    tls_context_free(f->tls);
     mem_free(f);
     return 0;
 }

@@ -26,6 +26,7 @@ struct conn_side {
 
     unsigned named, replaced, up, signals, over_limit, closed;
     int reason;
+    char why[512];        /* conn_why() at the end */
     size_t payload_bytes; /* of all signals */
     bool out_of_order;
     char peer[NODE_NAME_MAX + 1];
@@ -38,6 +39,7 @@ struct conn_pair {
     struct listener *listener;
     struct conn_side a, b; /* the dialler and the acceptor */
     struct pid sender;
+    struct tls_context *tls; /* NULL: plain */
 };
 
 extern const struct conn_events conn_pair_events;
@@ -45,6 +47,8 @@ extern const struct conn_events conn_pair_events;
 /* For cmocka: the loop and the listener; *state is a struct conn_pair. */
 int conn_pair_setup(void **state);
 int conn_pair_teardown(void **state);
+/* The same over TLS. */
+int conn_pair_setup_tls(void **state);
 
 /* `a` dials; what conn_dial() says. */
 int conn_pair_dial_to(struct conn_pair *f, uint16_t port, const char *peer);
