@@ -7,6 +7,7 @@
 #include "admin/settings.h"
 
 #include <arpa/inet.h>
+#include <sched.h>
 #include <string.h>
 
 #include "admin/reach_settings.h"
@@ -18,6 +19,8 @@
 #define US  UINT64_C(1000) /* in nanoseconds */
 #define MS  (1000 * US)
 #define SEC (1000 * MS)
+
+enum { AUTO_SCHEDULERS_MAX = 16 };
 
 /* --- the keys */
 
@@ -115,8 +118,10 @@ static const struct config_key node_keys[] = {
 };
 
 static const struct config_key runtime_keys[] = {
-    {KEY(RUNTIME, schedulers), .type = CONFIG_ANY, .wanted = "\"auto\" or 1",
-     .doc = "threads that run callbacks; this release runs one"},
+    {KEY(RUNTIME, schedulers), .type = CONFIG_ANY,
+     .wanted = "1..64 or \"auto\"",
+     .doc = "threads that run callbacks, each with its share of the workers; "
+            "by default auto: half of the cores, at least 1, at most 16"},
     {KEY_AS("busy_poll", RUNTIME, busy_poll_ns), .type = CONFIG_DURATION,
      .most = 10 * MS,
      .doc = "keep polling that long after traffic before sleeping; 0s never"},
@@ -479,12 +484,29 @@ static void check_schedulers(struct settings *settings)
     const char *text = json_string_value(asked);
 
     if (asked == NULL || (text != NULL && strcmp(text, "auto") == 0) ||
-        (json_is_integer(asked) && json_integer_value(asked) == 1)) {
+        (json_is_integer(asked) && json_integer_value(asked) >= 1 &&
+         json_integer_value(asked) <= SCHEDULERS_MAX)) {
         return;
     }
     config_error(&settings->config, "runtime.schedulers",
-                 "expected \"auto\" or 1 (more than one scheduler comes with a "
-                 "later release)");
+                 "expected 1..%d or \"auto\"", SCHEDULERS_MAX);
+}
+
+/* One channel does not scale over schedulers, and the BEAM on the same machine
+ * needs cores: so half of those that this process may use. */
+static uint32_t schedulers_wanted(const struct settings *settings)
+{
+    uint32_t half, most = AUTO_SCHEDULERS_MAX;
+    cpu_set_t cores;
+
+    if (json_is_integer(settings->runtime.schedulers)) {
+        return (uint32_t)json_integer_value(settings->runtime.schedulers);
+    }
+    if (sched_getaffinity(0, sizeof(cores), &cores) != 0) {
+        return 1; /* more cores than fit the set: no machine we know */
+    }
+    half = (uint32_t)CPU_COUNT(&cores) / 2;
+    return half < 1 ? 1 : half > most ? most : half;
 }
 
 static void add_scope(struct settings *settings, const char *name)
@@ -574,6 +596,7 @@ void settings_node_config(const struct settings *settings, const char *cookie,
         .callback_budget_ns = runtime->callback_budget_ns,
         .callback_limit_ns = runtime->callback_limit_ns,
         .link_profile = (enum link_profile)node->link_profile,
+        .schedulers = schedulers_wanted(settings),
     };
 }
 

@@ -80,7 +80,9 @@ try_start(Config, Opts) ->
     Cookie = maps:get(cookie, Opts, erlang:get_cookie()),
     File = filename:join(tmp_dir(), atom_to_list(unique("config")) ++ ".json"),
     ok = file:write_file(File, json(with_tls(Config, Opts))),
-    Args = ["start", "--config", File, "--name", atom_to_list(Name) | maps:get(args, Opts, [])],
+    Args =
+        ["start", "--config", File, "--name", atom_to_list(Name)] ++ schedulers() ++
+            maps:get(args, Opts, []),
     Env = [{"CNODE_COOKIE", atom_to_list(Cookie)} | maps:get(env, Opts, [])],
     Holder = hold(executable(), Args, Env),
     Started = ask(Holder, ready),
@@ -88,6 +90,13 @@ try_start(Config, Opts) ->
     case Started of
         {ok, Info} -> {ok, Info#{name => Name, holder => Holder}};
         {error, _} = Error -> Error
+    end.
+
+%% The suites run again with other numbers of them (run-test.sh).
+schedulers() ->
+    case os:getenv("CNODE_TEST_SCHEDULERS") of
+        false -> [];
+        Number -> ["--set", "runtime.schedulers=" ++ Number]
     end.
 
 with_tls(Config, Opts) ->

@@ -61,10 +61,19 @@ defmodule CNode.TestNode do
     options =
       [executable: executable(), config: write_config(config), node: unique("c")]
       |> Keyword.merge(options)
+      |> Keyword.update(:set, schedulers(), &(&1 ++ schedulers()))
       |> Keyword.put_new(:name, :"daemon_#{System.unique_integer([:positive])}")
 
     daemon = ExUnit.Callbacks.start_supervised!({Daemon, options}, restart: :temporary)
     daemon |> Daemon.info() |> Map.merge(%{daemon: daemon, id: options[:name]})
+  end
+
+  # The suite runs again with other numbers of them (run-test.sh).
+  defp schedulers do
+    case System.get_env("CNODE_TEST_SCHEDULERS") do
+      nil -> []
+      number -> ["runtime.schedulers=" <> number]
+    end
   end
 
   @doc "Ends a C node of start_c_node by SIGTERM and waits for it."

@@ -66,6 +66,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_false(config.hidden);
     assert_int_equal(config.setup_ms, 7000);
     assert_int_equal(config.ticktime_ms, 60000);
+    assert_in_range(config.schedulers, 1, 16);
     assert_int_equal(config.busy_poll_ns, 50000);
     assert_int_equal(config.callback_budget_ns, 100000000);
     assert_int_equal(config.callback_limit_ns, 60000000000);
@@ -89,7 +90,7 @@ static void every_key_is_read(void **state)
               " \"start_epmd\": false, \"ticktime\": \"8s\","
               " \"setup_time\": \"500ms\", \"link_profile\": \"off\","
               " \"stop_timeout\": \"1m\", \"cookies\": {\"b@h\": \"x\"}},"
-              " \"runtime\": {\"schedulers\": 1, \"busy_poll\": \"0s\","
+              " \"runtime\": {\"schedulers\": 64, \"busy_poll\": \"0s\","
               " \"callback_budget\": \"1s\", \"callback_limit\": \"0s\"},"
               " \"limits\": {\"frame_bytes\": \"1MiB\", \"atoms\": 5000},"
               " \"log\": {\"level\": \"error\", \"format\": \"json\"}}"),
@@ -103,6 +104,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(config.ticktime_ms, 8000);
     assert_int_equal(config.setup_ms, 500);
     assert_int_equal(config.link_profile, LINK_PROFILE_OFF);
+    assert_int_equal(config.schedulers, 64);
     assert_int_equal(config.busy_poll_ns, 0);
     assert_int_equal(config.callback_budget_ns, 1000000000);
     assert_int_equal(config.callback_limit_ns, 0);
@@ -189,7 +191,7 @@ static void every_mistake_is_reported_with_its_line(void **state)
                   "  \"node\": {\"name\": \"a@h\", \"hiden\": true,\n"
                   "    \"join\": [\"b@h\", 3, \"x\"],\n"
                   "    \"listen\": \"localhost\"},\n"
-                  "  \"runtime\": {\"schedulers\": 4},\n"
+                  "  \"runtime\": {\"schedulers\": 65},\n"
                   "  \"limits\": {\"atms\": 1},\n"
                   "  \"log\": 3,\n"
                   "  \"nodes\": {}\n"
@@ -202,8 +204,7 @@ static void every_mistake_is_reported_with_its_line(void **state)
     assert_non_null(strstr(lines, "etc/c.json:4: node.listen: expected an IP "
                                   "address"));
     assert_non_null(strstr(lines, "etc/c.json:5: runtime.schedulers: expected "
-                                  "\"auto\" or 1 (more than one scheduler "
-                                  "comes with a later release)\n"));
+                                  "1..64 or \"auto\"\n"));
     assert_non_null(strstr(lines, "etc/c.json:6: limits.atms: unknown key, did "
                                   "you mean \"atoms\"?\n"));
     assert_non_null(strstr(lines, "etc/c.json:7: log: expected an object"));
