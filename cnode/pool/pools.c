@@ -301,6 +301,7 @@ static void free_pools(struct pools *pools, bool heads)
         struct pool *pool = pools->pools[i];
 
         if (pool != NULL && (pool->part == 0) == heads) {
+            pools->pools[i] = NULL;
             pool_free(pool);
         }
     }
