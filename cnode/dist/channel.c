@@ -116,12 +116,10 @@ static int feed_frame(struct channel *channel, const uint8_t *bytes, size_t len)
     }
 }
 
-/* One term at the start of the bytes. 0; CNODE_TOO_DEEP (or too many pairs in
- * its maps, or a form that is not read); CNODE_MALFORMED. */
-static int check_term(const uint8_t *bytes, size_t len, size_t *size)
+/* 0; CNODE_TOO_DEEP (or too many pairs in its maps, or a form that is not
+ * read); CNODE_MALFORMED. */
+static int verdict_of(int rc)
 {
-    int rc = term_validate(bytes, len, (uint32_t)limits.term_depth, size);
-
     if (rc == CNODE_TOO_LARGE || rc == CNODE_UNHANDLED) {
         return CNODE_TOO_DEEP;
     }
@@ -130,6 +128,13 @@ static int check_term(const uint8_t *bytes, size_t len, size_t *size)
         return rc == CNODE_TRUNCATED ? CNODE_MALFORMED : rc;
     }
     return rc;
+}
+
+/* One term at the start of the bytes. */
+static int check_term(const uint8_t *bytes, size_t len, size_t *size)
+{
+    return verdict_of(
+        term_validate(bytes, len, (uint32_t)limits.term_depth, size));
 }
 
 static int feed_first(struct channel *channel, const struct frame *frame)
@@ -181,30 +186,6 @@ static int decode_control(struct cnode_term tuple, struct control *control)
     return rc;
 }
 
-/* A message put together from fragments; frees it. */
-static int feed_assembly(struct channel *channel, struct assembly *assembly)
-{
-    const uint8_t *bytes = buf_data(&assembly->bytes);
-    size_t len = buf_size(&assembly->bytes);
-    size_t size = assembly->control_size;
-    struct control control;
-    int rc = 0;
-
-    if (!assembly->over_limit) {
-        rc = feed_message(channel, bytes, len);
-    } else if (size == 0) {
-        METRIC_INC(messages_over_limit);
-    } else {
-        rc = decode_control(term_at(bytes, size), &control);
-        if (rc == 0) {
-            drop_over_limit(channel, &control, bytes + size, len - size);
-        }
-        rc = rc == CNODE_UNHANDLED ? 0 : rc;
-    }
-    assembly_free(assembly);
-    return rc;
-}
-
 /* Garbage where a payload should be. */
 static int drop_unread(struct channel *channel, const struct control *control,
                        int rc)
@@ -217,12 +198,27 @@ static int drop_unread(struct channel *channel, const struct control *control,
     return CNODE_UNHANDLED;
 }
 
-/* Reads the payload behind the control tuple into `control`. 0; CNODE_UNHANDLED
- * when it was dropped. */
+/* The payload, of which `rc` is what checking it said, goes into `control`. 0;
+ * CNODE_UNHANDLED when it was dropped. */
+static int take_payload(struct channel *channel, struct control *control,
+                        const uint8_t *bytes, size_t len, size_t size, int rc)
+{
+    if (rc == CNODE_TOO_DEEP) {
+        drop_over_limit(channel, control, bytes, len);
+        return CNODE_UNHANDLED;
+    }
+    if (rc != 0) {
+        return drop_unread(channel, control, rc);
+    }
+    control_set_payload(control, term_at(bytes, size));
+    return 0;
+}
+
+/* Reads the payload behind the control tuple. */
 static int feed_payload(struct channel *channel, struct control *control,
                         const uint8_t *bytes, size_t len)
 {
-    size_t size;
+    size_t size = 0;
     int rc;
 
     if (!frame_skip_payload_head(channel->flags, &bytes, &len) || len == 0) {
@@ -233,15 +229,47 @@ static int feed_payload(struct channel *channel, struct control *control,
         return CNODE_UNHANDLED;
     }
     rc = check_term(bytes, len, &size);
-    if (rc == CNODE_TOO_DEEP) {
-        drop_over_limit(channel, control, bytes, len);
-        return CNODE_UNHANDLED;
+    return take_payload(channel, control, bytes, len, size, rc);
+}
+
+/* A message put together from fragments, all of it checked by now. */
+static int feed_whole(struct channel *channel, struct assembly *assembly)
+{
+    const uint8_t *bytes = buf_data(&assembly->bytes);
+    size_t len = buf_size(&assembly->bytes), size = assembly->control_size;
+    const struct growing *payload = &assembly->payload;
+    struct control control;
+    int rc = decode_control(term_at(bytes, size), &control);
+
+    if (rc == 0 && assembly->over_limit) {
+        drop_over_limit(channel, &control, bytes + size, len - size);
+        return 0;
     }
-    if (rc != 0) {
-        return drop_unread(channel, control, rc);
+    if (rc == 0 && control.has_payload) {
+        int checked = payload->rc == 1   ? 0
+                      : payload->rc == 0 ? CNODE_TRUNCATED
+                                         : payload->rc;
+        rc = take_payload(channel, &control, bytes + size, len - size,
+                          growing_size(payload), verdict_of(checked));
     }
-    control_set_payload(control, term_at(bytes, size));
-    return 0;
+    if (rc == 0) {
+        channel->events->signal(channel->owner, &control);
+    }
+    return rc == CNODE_UNHANDLED ? 0 : rc;
+}
+
+/* Frees it. */
+static int feed_assembly(struct channel *channel, struct assembly *assembly)
+{
+    int rc = 0;
+
+    if (assembly->over_limit && assembly->control_size == 0) {
+        METRIC_INC(messages_over_limit);
+    } else {
+        rc = feed_whole(channel, assembly);
+    }
+    assembly_free(assembly);
+    return rc;
 }
 
 /* A whole message: control tuple and payload. What follows them is ignored, as

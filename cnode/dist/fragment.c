@@ -22,6 +22,7 @@ enum { TRIM_BYTES = 16 * 1024 * 1024 };
 static int assembly_append(struct assembler *assembler,
                            struct assembly *assembly, const uint8_t *bytes,
                            size_t size);
+static void assembly_check(struct assembly *assembly);
 static void assembly_cut(struct assembler *assembler,
                          struct assembly *assembly);
 
@@ -79,12 +80,14 @@ int assembler_first(struct assembler *assembler, uint64_t sequence,
     assembly->control_size = control_size;
     assembly->over_limit = control_size == 0;
     buf_init(&assembly->bytes, 0);
+    growing_init(&assembly->payload, (uint32_t)limits.term_depth);
     map_add(&assembler->by_sequence, hash, assembly);
 
     rc = assembly_append(assembler, assembly, control, control_size);
     if (rc == 0) {
         rc = assembly_append(assembler, assembly, part, part_size);
     }
+    assembly_check(assembly);
     if (rc == 0 && count == 1) {
         *done = map_remove(&assembler->by_sequence, hash, &sequence);
         assembler->held_bytes -= buf_size(&assembly->bytes);
@@ -109,6 +112,7 @@ int assembler_next(struct assembler *assembler, uint64_t sequence,
     if (rc != 0) {
         return rc;
     }
+    assembly_check(assembly);
     assembly->next--;
     if (assembly->next == 0) {
         *done = map_remove(&assembler->by_sequence, hash, &sequence);
@@ -151,6 +155,19 @@ static int assembly_append(struct assembler *assembler,
     return 0;
 }
 
+/* What it finds is remembered; the owner asks when all is there. */
+static void assembly_check(struct assembly *assembly)
+{
+    size_t skip = assembly->control_size;
+
+    if (!assembly->over_limit) {
+        int rc =
+            growing_step(&assembly->payload, buf_data(&assembly->bytes) + skip,
+                         buf_size(&assembly->bytes) - skip);
+        (void)rc;
+    }
+}
+
 /* Keeps the control tuple and the first bytes of the payload only. */
 static void assembly_cut(struct assembler *assembler, struct assembly *assembly)
 {
@@ -173,6 +190,7 @@ void assembly_free(struct assembly *assembly)
 {
     if (assembly != NULL) {
         buf_fini(&assembly->bytes);
+        growing_fini(&assembly->payload);
         mem_free(assembly);
     }
 }

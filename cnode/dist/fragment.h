@@ -2,13 +2,15 @@
  *
  * Putting fragmented messages together (erts "Distribution Protocol", 4.4.3).
  * Sequences interleave; inside one the order is required. Bytes held are
- * bounded per connection. Pure.
+ * bounded per connection. The payload is validated as it comes, so that the
+ * last fragment of a huge message costs no more than the others. Pure.
  */
 #ifndef CNODE_DIST_FRAGMENT_H
 #define CNODE_DIST_FRAGMENT_H
 
 #include "base/block.h"
 #include "base/map.h"
+#include "term/growing.h"
 
 enum { ASSEMBLY_START_BYTES = 4096 };
 
@@ -18,6 +20,7 @@ struct assembly {
     size_t control_size; /* the control tuple stands at the front of `bytes` */
     struct buf bytes;    /* control tuple, then the payload so far */
     bool over_limit;     /* too large: swallowed to its end, then dropped */
+    struct growing payload; /* checked as it comes; what it says */
 };
 
 struct assembler {

@@ -8,6 +8,9 @@
  * A key is looked at again for each map that it is nested into as a key.
  * Hostile nesting would make that quadratic, so the bytes looked at are
  * limited.
+ *
+ * The walk may stop at any term of those that have come, and go on later: it
+ * knows places from the front of the term only.
  */
 #include "term/map_keys.h"
 
@@ -43,44 +46,80 @@ struct key_level {
 
 struct key_walk {
     const uint8_t *bytes;
+    size_t at, size;          /* how far it went; the bytes there are */
     struct key_level *levels; /* small, or heap when there are more */
     struct key *keys;         /* of all open maps; the same */
     size_t depth, levels_cap, keys_len, keys_cap;
-    uint64_t look_left, pairs_left;
+    uint64_t looked, pairs_left;
     struct buf form; /* the canonical form of a key that has another */
     struct key_level small_levels[LEVELS_SMALL];
     struct key small_keys[KEYS_SMALL];
 };
 
+static int push(struct key_walk *w, uint64_t left, bool is_map);
 static int walk_term(struct key_walk *w);
 static int check_map(struct key_walk *w, const struct key *keys, size_t n);
+
+static void walk_init(struct key_walk *w)
+{
+    w->at = 0;
+    w->levels = w->small_levels;
+    w->keys = w->small_keys;
+    w->levels_cap = LEVELS_SMALL;
+    w->keys_cap = KEYS_SMALL;
+    w->depth = w->keys_len = 0;
+    w->looked = 0;
+    w->pairs_left = limits.map_pairs;
+    buf_init(&w->form, 0);
+    CHECK(push(w, 1, false) == 0); /* there is room */
+}
+
+static void walk_fini(struct key_walk *w)
+{
+    buf_fini(&w->form);
+    if (w->levels != w->small_levels) {
+        mem_free(w->levels);
+    }
+    if (w->keys != w->small_keys) {
+        mem_free(w->keys);
+    }
+}
 
 int term_check_keys(const uint8_t *bytes, size_t size)
 {
     struct key_walk w;
     int rc;
 
+    walk_init(&w);
+    rc = key_walk_step(&w, bytes, size);
+    walk_fini(&w);
+    return rc;
+}
+
+struct key_walk *key_walk_new(void)
+{
+    struct key_walk *w = mem_alloc(sizeof(*w));
+
+    walk_init(w);
+    return w;
+}
+
+void key_walk_free(struct key_walk *w)
+{
+    if (w != NULL) {
+        walk_fini(w);
+        mem_free(w);
+    }
+}
+
+int key_walk_step(struct key_walk *w, const uint8_t *bytes, size_t size)
+{
     if (size > UINT32_MAX) {
         return CNODE_TOO_LARGE;
     }
-    w.bytes = bytes;
-    w.levels = w.small_levels;
-    w.keys = w.small_keys;
-    w.levels_cap = LEVELS_SMALL;
-    w.keys_cap = KEYS_SMALL;
-    w.depth = w.keys_len = 0;
-    w.look_left = LOOK_FREE_BYTES + LOOK_FACTOR * (uint64_t)size;
-    w.pairs_left = limits.map_pairs;
-    buf_init(&w.form, 0);
-    rc = walk_term(&w);
-    buf_fini(&w.form);
-    if (w.levels != w.small_levels) {
-        mem_free(w.levels);
-    }
-    if (w.keys != w.small_keys) {
-        mem_free(w.keys);
-    }
-    return rc;
+    w->bytes = bytes;
+    w->size = size;
+    return walk_term(w);
 }
 
 /* -- walking --------------------------------------------------------------- */
@@ -218,10 +257,11 @@ static int leave(struct key_walk *w)
 
 static int walk_term(struct key_walk *w)
 {
-    const uint8_t *at = w->bytes;
-    int rc = push(w, 1, false);
+    const uint8_t *at = w->bytes + w->at;
+    const uint8_t *end = w->bytes + w->size;
+    int rc = 0;
 
-    while (rc == 0 && w->depth > 0) {
+    while (rc == 0 && w->depth > 0 && at < end) {
         struct key_level *level = &w->levels[w->depth - 1];
         uint8_t tag = *at;
         uint64_t terms;
@@ -241,6 +281,7 @@ static int walk_term(struct key_walk *w)
         }
         rc = rc == 0 ? leave(w) : rc;
     }
+    w->at = (size_t)(at - w->bytes);
     return rc;
 }
 
@@ -252,10 +293,10 @@ static int look_at(struct key_walk *w, const struct key *key,
 {
     size_t size = key->end - key->start;
 
-    if (size > w->look_left) {
+    w->looked += size;
+    if (w->looked > LOOK_FREE_BYTES + LOOK_FACTOR * (uint64_t)w->size) {
         return CNODE_TOO_LARGE;
     }
-    w->look_left -= size;
     *term = term_at(w->bytes + key->start, size);
     return 0;
 }

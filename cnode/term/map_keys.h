@@ -17,4 +17,15 @@
  * CNODE_NOMEM. */
 MUST_USE int term_check_keys(const uint8_t *bytes, size_t size);
 
+/* The same while the bytes still come. */
+struct key_walk;
+
+struct key_walk *key_walk_new(void);
+void key_walk_free(struct key_walk *walk);
+/* Looks at what there is: `size` bytes have been validated so far. They may lie
+ * at another address each time. 0; as above. CNODE_TOO_LARGE may come earlier
+ * than from term_check_keys() for keys nested into keys: ask that, then. */
+MUST_USE int key_walk_step(struct key_walk *walk, const uint8_t *bytes,
+                           size_t size);
+
 #endif

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "term/build.h"
 #include "term/canonical.h"
+#include "term/growing.h"
 #include "term/map_keys.h"
 #include "term/text.h"
 #include "term/validate.h"
@@ -44,6 +45,22 @@ static int validate_slowly(const uint8_t *data, size_t len, size_t *size)
         return term_check_keys(data, *size);
     }
     return rc == 1 ? 0 : rc;
+}
+
+/* The same as a term that comes in fragments. */
+static int validate_growing(const uint8_t *data, size_t len, size_t *size)
+{
+    struct growing growing;
+    size_t there = 0;
+    int rc;
+
+    growing_init(&growing, DEPTH);
+    while ((rc = growing_step(&growing, data, there)) == 0 && there < len) {
+        there = len - there < 11 ? len : there + 11;
+    }
+    *size = growing_size(&growing);
+    growing_fini(&growing);
+    return rc == 1 ? 0 : rc == 0 ? CNODE_TRUNCATED : rc;
 }
 
 static void read_all(struct cnode_term term)
@@ -129,7 +146,11 @@ static void as_bytes(const uint8_t *data, size_t len)
 {
     size_t size, slow_size;
     int rc = term_validate(data, len, DEPTH, &size);
+    int growing_rc = validate_growing(data, len, &slow_size);
 
+    /* In pieces a key that is there twice is found before what comes later. */
+    CHECK(growing_rc == rc || (rc < 0 && growing_rc == CNODE_MALFORMED));
+    CHECK(rc != 0 || size == slow_size);
     CHECK(validate_slowly(data, len, &slow_size) == rc);
     if (rc == 0) {
         struct cnode_term term = term_at(data, len);

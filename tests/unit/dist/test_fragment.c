@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -209,6 +210,37 @@ static void without_a_control_tuple_nothing_is_kept(void **state)
     assembly_free(done);
 }
 
+/* What is left to check when the last one comes is that one. */
+static void each_fragment_is_checked_when_it_comes(void **state)
+{
+    enum { COUNT = 60, ELEMENTS = 1000 };
+    uint8_t elements[2 * ELEMENTS];
+    uint8_t head[] = {108, 0, 0, 0xEA, 0x60}; /* 60 000 small integers */
+    struct assembly *assembly;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS; i++) {
+        elements[2 * i] = 97;
+    }
+    assert_int_equal(assembler_first(&assembler, 1, COUNT + 2, control,
+                                     sizeof(control), head, sizeof(head),
+                                     &done),
+                     0);
+    assembly = map_get(&assembler.by_sequence, hash_u64(1), &(uint64_t){1});
+    for (uint64_t n = COUNT + 1; n > 1; n--) {
+        assert_int_equal(
+            assembler_next(&assembler, 1, n, elements, sizeof(elements), &done),
+            0);
+        assert_int_equal(assembly->payload.validator.at,
+                         buf_size(&assembly->bytes) - sizeof(control));
+    }
+    assert_int_equal(
+        assembler_next(&assembler, 1, 1, (const uint8_t *)"j", 1, &done), 0);
+    assert_ptr_equal(done, assembly);
+    assert_int_equal(done->payload.rc, 1);
+    assembly_free(done);
+}
+
 static void partial_bytes_are_bounded(void **state)
 {
     uint64_t before = metric_read(METRIC_partials_over_limit);
@@ -284,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_first_part_over_the_limit_keeps_its_beginning, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_control_tuple_nothing_is_kept,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(each_fragment_is_checked_when_it_comes,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(partial_bytes_are_bounded, setup,
                                         teardown),
