@@ -10,6 +10,7 @@
 #   house    the rule of layers, formatting, the shell scripts' own tests
 #   dev      C tests: unit, loop, golden, fuzz for a fixed number of inputs
 #   asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   cli      the executable as its users meet it
 #   erlang   EUnit (rebar.config) against a real C node
 #   bridge   ExUnit (elixir_bridge) against a real C node
 #   conformance
@@ -32,7 +33,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-standard=(house dev asan erlang bridge conformance second plugin demo)
+standard=(house dev asan cli erlang bridge conformance second plugin demo)
 slow=(tsan sanitized-erlang sanitized-bridge fuzz tidy)
 suites=()
 full=
@@ -226,6 +227,11 @@ second_tests() {
 }
 
 # --- suites: from outside -------------------------------------------------------------
+
+suite_cli() {
+    build dev cnode || return
+    many cli without_epmd "$root/tests/cli/run.sh" "$root/build/dev"
+}
 
 suite_plugin() {
     build dev cnode || return

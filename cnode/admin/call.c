@@ -11,7 +11,7 @@
 #include <time.h>
 #include <uv.h>
 
-#include "admin/cookie.h"
+#include "admin/access.h"
 #include "base/units.h"
 #include "dist/address.h"
 #include "dist/epmd.h"
@@ -199,12 +199,15 @@ static void put_request(void *owner, struct buf *buf, struct pid self)
 
 /* --- the command */
 
-static int run(struct call *call, const char *cookie, struct buf *error)
+static int run(struct call *call, const struct access *access,
+               struct buf *error)
 {
     struct client_request request = {
         .node = call->node,
-        .cookie = cookie,
-        .epmd_port = epmd_port_from_env(),
+        .cookie = access->cookie,
+        .epmd_port = access->epmd_port,
+        .tls = access->tls,
+        .self_host = access->host,
         .host = call->port != 0 ? call->host : NULL,
         .port = call->port,
         .timeout_ms = call->timeout_ms,
@@ -231,17 +234,18 @@ static int run(struct call *call, const char *cookie, struct buf *error)
 
 int call_run(const struct cli *cli)
 {
-    struct cookie_sources sources =
-        cookie_sources(cli->cookie, cli->cookie_file);
-    char cookie[COOKIE_MAX + 1];
+    struct access access;
     struct buf error;
     struct call call;
     int code = EXIT_CODE_USAGE;
 
     buf_init(&error, 0);
-    if (call_read(&call, cli, &error) == 0 &&
-        cookie_read(&sources, cookie, &error) == 0) {
-        code = run(&call, cookie, &error);
+    if (call_read(&call, cli, &error) == 0) {
+        if (access_read(&access, cli, &error) == 0) {
+            call.epmd_port = access.epmd_port;
+            code = run(&call, &access, &error);
+        }
+        access_fini(&access);
     }
     call_fini(&call);
     (void)fwrite(buf_data(&error), 1, buf_size(&error), stderr);
@@ -285,10 +289,15 @@ static void put_down(struct buf *out, const struct call *call,
     term_print(out, reason, REASON_SHOWN);
 }
 
-static void put_no_connection(struct buf *out, int rc)
+static void put_no_connection(struct buf *out, int rc, const char *why)
 {
-    if (rc == CNODE_CLOSED ||
-        rc == UV_ECONNRESET) { /* a BEAM's way to say it */
+    if (rc == CNODE_TLS_UNWANTED) {
+        buf_printf(out, "that node speaks TLS: give --config FILE, or "
+                        "--tls-cert, --tls-key and --tls-ca");
+    } else if (why[0] != '\0') {
+        buf_printf(out, "cannot connect: %s: %s", cnode_strerror(rc), why);
+    } else if (rc == CNODE_CLOSED ||
+               rc == UV_ECONNRESET) { /* a BEAM's way to say it */
         buf_printf(out, "the connection was closed during the handshake "
                         "(another cookie?)");
     } else if (rc == CNODE_BAD_NAME) {
@@ -319,15 +328,14 @@ void call_put_failure(struct buf *out, const struct call *call,
             buf_printf(out,
                        "no node of that name is registered at its epmd "
                        "(port %u)",
-                       (unsigned)epmd_port_from_env());
+                       (unsigned)call->epmd_port);
         } else {
             buf_printf(out, "cannot ask its epmd (port %u): %s",
-                       (unsigned)epmd_port_from_env(),
-                       cnode_strerror(result->rc));
+                       (unsigned)call->epmd_port, cnode_strerror(result->rc));
         }
         break;
     case CLIENT_NO_NODE:
-        put_no_connection(out, result->rc);
+        put_no_connection(out, result->rc, result->why);
         break;
     case CLIENT_LOST:
         buf_printf(out, "the connection was lost before a reply came: %s",

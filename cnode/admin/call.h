@@ -24,6 +24,7 @@ struct call {
     const char *pool; /* or the service */
     bool is_pooled;   /* a worker of a pool: wrapped in an envelope */
     uint64_t timeout_ms;
+    uint16_t epmd_port;           /* for messages */
     char host[NODE_NAME_MAX + 1]; /* of --at */
     uint16_t port;                /* 0: epmd says */
     struct buf id, term;          /* encoded; id is empty without a pool */

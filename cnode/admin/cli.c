@@ -46,8 +46,10 @@ const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
 #define FIELD(name) offsetof(struct cli, name)
 
 const struct cli_option cli_options[] = {
-    {"config", "FILE", CLI_TEXT, FOR_NODE, FIELD(config),
-     "the configuration, a JSON file"},
+    {"config", "FILE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(config),
+     "the configuration, a JSON file; call takes cookie_file, epmd_port and "
+     "tls "
+     "of its node from it"},
     {"name", "NAME", CLI_TEXT, FOR_NODE, FIELD(name),
      "full name of the node, such as c1@127.0.0.1"},
     {"cookie", "COOKIE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(cookie),
@@ -61,6 +63,12 @@ const struct cli_option cli_options[] = {
      "stay connected to that node; may be repeated"},
     {"set", "PATH=JSON", CLI_LIST, FOR_NODE, FIELD(set),
      "replace one value of the configuration; may be repeated"},
+    {"tls-cert", "FILE", CLI_TEXT, FOR_CALL, FIELD(tls_cert),
+     "speak TLS and show this certificate (PEM)"},
+    {"tls-key", "FILE", CLI_TEXT, FOR_CALL, FIELD(tls_key),
+     "its private key (PEM; default: in the same file)"},
+    {"tls-ca", "FILE", CLI_TEXT, FOR_CALL, FIELD(tls_ca),
+     "speak TLS with nodes whose certificate these CAs have signed (PEM)"},
     {"timeout", "TIME", CLI_TEXT, FOR_CALL, FIELD(timeout),
      "give up after that time, such as 500ms (default: 5s)"},
     {"at", "HOST:PORT", CLI_TEXT, FOR_CALL, FIELD(at),

@@ -36,7 +36,7 @@ struct cli {
     bool wants_help; /* --help: show the help of the command instead */
 
     const char *config, *name, *cookie, *cookie_file, *timeout, *at;
-    /* or NULL */
+    const char *tls_cert, *tls_key, *tls_ca; /* all of these or NULL */
     bool is_hidden;
     struct cli_list join, set;
     struct cli_list args; /* what is not an option, after the command */

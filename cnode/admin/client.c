@@ -127,20 +127,37 @@ static uint64_t random_u64(void)
     return value;
 }
 
-/* A name of the target's style, long or short: a BEAM does not talk to nodes of
- * the other one. Nobody dials it, so the host need not be true. It is one of
- * few, as every node name a BEAM ever met stays in its atom table, and by the
- * process id another one for each that runs at the same time. */
+/* A host of the target's style, long or short: a BEAM does not talk to nodes of
+ * the other one. Nobody dials it, so it need not be true, but a certificate of
+ * ours must be for it. */
+static const char *client_host(const struct client_request *request, char *room,
+                               size_t size)
+{
+    const char *host = strchr(request->node, '@');
+    bool is_long = host != NULL && strchr(host, '.') != NULL;
+
+    if (request->self_host != NULL) {
+        return request->self_host;
+    }
+    if (request->tls != NULL &&
+        tls_context_own_host(request->tls, is_long, room, size)) {
+        return room;
+    }
+    return is_long ? "127.0.0.1" : "localhost";
+}
+
+/* A name is one of few, as every node name a BEAM ever met stays in its atom
+ * table, and by the process id another one for each that runs at the same time.
+ */
 static void client_name(struct client *client)
 {
-    const char *host = strchr(client->request->node, '@');
-    bool is_long = host != NULL && strchr(host, '.') != NULL;
+    char host[NODE_NAME_MAX - sizeof("cnode-call-0000")];
     uint32_t creation = (uint32_t)random_u64() | 1;
     atom_t node;
 
     (void)snprintf(client->name, sizeof(client->name), "cnode-call-%04x@%s",
                    (unsigned)getpid() & 0xffff,
-                   is_long ? "127.0.0.1" : "localhost");
+                   client_host(client->request, host, sizeof(host)));
     node = atom_intern(client->name, strlen(client->name));
     client->config = (struct conn_config){
         .self = client->name,
@@ -148,6 +165,7 @@ static void client_name(struct client *client)
         .creation = creation,
         .setup_ms = client->request->timeout_ms,
         .ticktime_ms = 60000,
+        .tls = client->request->tls,
     };
     client->self = (struct pid){.node = node, .id = 1, .creation = creation};
     client->monitor = (struct ref){
@@ -301,7 +319,8 @@ static void on_closed(void *owner, struct conn *conn, int reason)
     struct client *client = owner;
     bool was_up = client->state == CLIENT_CALLING;
 
-    (void)conn;
+    (void)snprintf(client->result->why, sizeof(client->result->why), "%s",
+                   conn_why(conn));
     client->conn = NULL;
     if (client->state == CLIENT_LEAVING) {
         loop_stop(&client->loop);

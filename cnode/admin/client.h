@@ -9,16 +9,19 @@
 #define CNODE_ADMIN_CLIENT_H
 
 #include "base/buf.h"
+#include "dist/tls_context.h"
 #include "term/view.h"
 
 struct client_request {
     const char *node; /* full name of the target */
     const char *cookie;
     uint16_t epmd_port;
-    const char *host;    /* NULL: the host part of its name */
-    uint16_t port;       /* 0: its epmd says */
-    uint64_t timeout_ms; /* for all of it */
-    atom_t name;         /* of the process */
+    const struct tls_context *tls; /* NULL: plain TCP */
+    const char *self_host;         /* of our own name; NULL: any */
+    const char *host;              /* NULL: the host part of its name */
+    uint16_t port;                 /* 0: its epmd says */
+    uint64_t timeout_ms;           /* for all of it */
+    atom_t name;                   /* of the process */
     /* Appends the request, exactly one term. `self`: who calls. */
     void (*put)(void *owner, struct buf *buf, struct pid self);
     void *owner;
@@ -37,6 +40,7 @@ enum client_outcome {
 struct client_result {
     enum client_outcome outcome;
     int rc;
+    char why[512];   /* what TLS says about it, or "" */
     struct buf term; /* one validated term, or empty */
 };
 

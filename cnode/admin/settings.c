@@ -349,6 +349,9 @@ static void check_name(struct settings *settings, const struct cli *cli)
 {
     const char *name = settings->node.name;
 
+    if (name == NULL && cli->command == CLI_CALL) {
+        return; /* no node of that name is started */
+    }
     if (name == NULL) {
         config_error(&settings->config, "node.name",
                      "missing, expected %s (or give --name)", wanted_name);

@@ -24,6 +24,9 @@
 #include "base/trace.h"
 #include "dist/tls_words.h"
 
+/* unexpected_message: a peer that knows TLS by its first bytes is told. */
+static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, SSL_AD_UNEXPECTED_MESSAGE};
+
 enum {
     FIRST_HANDSHAKE = 22, /* content types that a peer may begin with */
     FIRST_ALERT = 21,
@@ -256,6 +259,14 @@ static int tls_judge(struct tls *tls, int result)
     return tls_fail(tls, tls->error != 0 ? tls->error : library_error(tls));
 }
 
+static void explain_plain(struct tls *tls)
+{
+    (void)snprintf(tls->why, sizeof(tls->why),
+                   "%s: is it a plain node? A BEAM needs -proto_dist inet_tls",
+                   tls->has_heard ? "what it said is not TLS"
+                                  : "no answer in TLS");
+}
+
 /* --- in */
 
 void tls_feed(struct tls *tls, const uint8_t *bytes, size_t size)
@@ -265,6 +276,9 @@ void tls_feed(struct tls *tls, const uint8_t *bytes, size_t size)
         tls->has_heard = true;
         if (bytes[0] != FIRST_HANDSHAKE && bytes[0] != FIRST_ALERT) {
             (void)tls_fail(tls, CNODE_TLS_MISSING);
+            explain_plain(tls);
+            buf_clear(&tls->out);
+            buf_put(&tls->out, alert, sizeof(alert));
         }
     }
     tls->in = bytes;
@@ -421,9 +435,7 @@ int tls_end_reason(struct tls *tls, int reason)
         return reason;
     }
     if (tls->is_dialler && !tls->has_heard) {
-        (void)snprintf(tls->why, sizeof(tls->why),
-                       "no answer in TLS: is it a plain node? A BEAM needs "
-                       "-proto_dist inet_tls");
+        explain_plain(tls);
         return CNODE_TLS_MISSING;
     }
     if (tls->has_heard && reason != CNODE_TIMEOUT) {

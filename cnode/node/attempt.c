@@ -5,6 +5,7 @@
  */
 #include "node/attempt.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <cnode/error.h>
@@ -312,21 +313,32 @@ static void report_missing(const struct attempt *attempt)
     buf_fini(&names);
 }
 
+/* The first time in a minute that it fails, or fails for that reason of TLS:
+ * who mends one thing about certificates wants to see the next. */
+static bool is_news(const struct attempt *attempt, int reason)
+{
+    struct peers *peers = attempt->peers;
+    const char *name = conn_peer_name(attempt->conn);
+    const char *who = name[0] != '\0' ? name : conn_address(attempt->conn);
+    size_t len = name[0] != '\0' ? strlen(name) : host_len(attempt);
+    char key[NODE_NAME_MAX + 16];
+    int size = snprintf(key, sizeof(key), "%d %.*s",
+                        tls_is_reason(reason) ? reason : 0, (int)len, who);
+
+    return size > 0 && refusals_is_news(&peers->refusals, key, strlen(key),
+                                        loop_now_ms(node_loop(peers->node)));
+}
+
 /* What operators should see, once a minute for each peer: not our own stop, and
  * not the loser of two connections. */
 static void report(const struct attempt *attempt, int reason)
 {
-    struct peers *peers = attempt->peers;
     const char *name = conn_peer_name(attempt->conn);
     const char *address = conn_address(attempt->conn);
     const char *why = conn_why(attempt->conn);
-    const char *who = name[0] != '\0' ? name : address;
-    size_t len = name[0] != '\0' ? strlen(name) : host_len(attempt);
 
     if (reason == CNODE_STOPPED || reason == CNODE_EXISTS ||
-        reason == CNODE_CANCELED ||
-        !refusals_is_news(&peers->refusals, who, len,
-                          loop_now_ms(node_loop(peers->node)))) {
+        reason == CNODE_CANCELED || !is_news(attempt, reason)) {
         return;
     }
     if (reason == CNODE_UNSUPPORTED) {

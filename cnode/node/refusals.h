@@ -19,7 +19,8 @@ struct refusals {
     } items[REFUSALS];
 };
 
-/* True the first time in a minute for `who` (a node name or an address). */
+/* True the first time in a minute for `who` (a node name or an address, and
+ * why). */
 bool refusals_is_news(struct refusals *refusals, const char *who, size_t len,
                       uint64_t now_ms);
 

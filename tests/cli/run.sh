@@ -241,6 +241,82 @@ call_mistakes() {
         run 2 call c1@127.0.0.1 echo '#{a => 1, a => 2}' --cookie apple &&
         says err 'every key of a map once'
 }
+make_certificates() {
+    local name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+        -subj '/CN=the ca' -keyout ca.key -out ca.pem
+    echo 'subjectAltName=IP:127.0.0.1,DNS:127.0.0.1' >ext
+    for name in node stale; do
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+            -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
+        openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key \
+            -CAcreateserial -extfile ext -out "$name.pem" \
+            -days "$([ "$name" = stale ] && echo -1 || echo 9)"
+    done
+    openssl pkey -in node.key -aes128 -passout pass:secret -out locked.key
+}
+tls_config() { # tls_config CERT KEY CA
+    printf '{"node": {"name": "t1@127.0.0.1", "cookie_file": "cookie",\n%s}}\n' \
+        "\"tls\": {\"cert\": \"$1\", \"key\": \"$2\", \"ca\": \"$3\"}"
+}
+tls_mistakes() {
+    make_certificates >openssl.log 2>&1 || { cat openssl.log && return 1; }
+    tls_config node.pem node.key ca.pem >tls.json
+    tls_config none.pem node.key ca.pem >tls1.json
+    tls_config node.pem stale.key ca.pem >tls2.json
+    tls_config node.pem locked.key ca.pem >tls3.json
+    tls_config node.pem node.key cookie >tls4.json
+    run 0 check --config tls.json &&
+        run 2 check --config tls1.json && lines 1 err &&
+        says err 'tls1.json:2: node.tls.cert: cannot read ./none.pem: No such' &&
+        run 2 check --config tls2.json && lines 1 err &&
+        says err 'node.tls.key: the key in ./stale.key does not belong to' &&
+        run 2 start --config tls3.json && lines 1 err &&
+        says err 'node.tls.key: the key in ./locked.key is locked by a pass' &&
+        run 2 start --config tls4.json && lines 1 err &&
+        says err 'node.tls.ca: no usable certificate of a CA (PEM) in ./cookie' &&
+        run 2 check --config tls.json --set 'node.tls.verify="maybe"' &&
+        says err 'expected "both", "server" or "none"' &&
+        run 2 check --config tls.json --set 'node.tls.versions=["1.1"]' &&
+        says err 'expected "1.2" or "1.3"'
+}
+# A node over TLS at t1, and how it is called.
+over_tls() {
+    local code=0 pid
+    "$cnode" start --config tls.json --cookie apple \
+        --set 'services.echo.behaviour="echo"' >tls.out 2>tls.err &
+    pid=$!
+    for _ in $(seq 100); do
+        [ ! -s tls.out ] || break
+        sleep 0.1
+    done
+    call_over_tls || code=1
+    cat tls.out tls.err
+    kill -TERM "$pid"
+    wait "$pid" && [ "$code" = 0 ] && says tls.err 'the peer has shown no certificate'
+}
+call_over_tls() {
+    local ours="--tls-cert node.pem --tls-key node.key --tls-ca ca.pem"
+    # shellcheck disable=SC2086 # words
+    run 0 call t1@127.0.0.1 echo '{a, b}' --config tls.json && is out '{a,b}' &&
+        run 0 call t1@127.0.0.1 echo x --cookie apple $ours && is out x &&
+        run 1 call t1@127.0.0.1 echo x --cookie pear $ours && lines 1 err &&
+        run 1 call t1@127.0.0.1 echo x --cookie apple && lines 1 err &&
+        says err 'that node speaks TLS: give --config' &&
+        run 1 call t1@127.0.0.1 echo x --cookie apple --tls-ca ca.pem &&
+        lines 1 err && says err 'demands a certificate and we have shown none' &&
+        run 1 call t1@127.0.0.1 echo x --cookie apple --tls-cert stale.pem \
+            --tls-key stale.key --tls-ca ca.pem && lines 1 err &&
+        says err 'our certificate has expired' &&
+        run 1 call c1@127.0.0.1 echo x --config tls.json && lines 1 err &&
+        says err 'no answer in TLS: is it a plain node' &&
+        run 2 call t1@127.0.0.1 echo x --config tls3.json && lines 1 err &&
+        says err 'node.tls.key: ' &&
+        run 2 call t1@127.0.0.1 echo x --cookie apple --tls-key node.key &&
+        says err '--tls-key without --tls-cert' &&
+        run 2 call t1@127.0.0.1 echo x --cookie apple --tls-cert none.pem &&
+        says err '--tls-cert: cannot read none.pem' && lines 1 err
+}
 no_secret() {
     ! grep -q apple node.err node.out
 }
@@ -282,6 +358,8 @@ if start --set log.level=debug; then
     check "call says why there is no reply" call_nobody
     check "a node does without epmd, and call finds it by its port" without_epmd
     check "call marks mistakes in terms" call_mistakes
+    check "files of TLS that cannot be used are named" tls_mistakes
+    check "call reaches a node over TLS, or says why not" over_tls
     check "the cookie is in no line of the log" no_secret
     check "SIGTERM ends the node and epmd forgets it" stop TERM
 else

@@ -48,7 +48,7 @@ static void a_plain_dialler_is_told_apart_at_once(void **state)
     f->a.config.tls = NULL;
     dial_and_end(f);
     assert_int_equal(f->b.reason, CNODE_TLS_MISSING);
-    assert_int_equal(f->a.reason, CNODE_CLOSED);
+    assert_int_equal(f->a.reason, CNODE_TLS_UNWANTED);
 }
 
 static void a_plain_acceptor_is_told_apart_at_once(void **state)
