@@ -20,6 +20,7 @@
  *     {spawn_request, Node, {M, F, Args}, Opts}  {erpc, Node, M, F, Args, Ms}
  *     {connect, Node}  {disconnect, Node}
  *     {pg, join | leave | members | local_members, Scope, Group}
+ *     {global, register | unregister | whereis, Name}
  *
  * docs/behaviours.md says what each of them returns.
  */
@@ -596,6 +597,28 @@ static int pg(struct cnode_worker *w, struct probe *p,
     return CNODE_EINVALID;
 }
 
+static int global(struct cnode_worker *w, struct probe *p,
+                  const struct cnode_term *args)
+{
+    static const struct {
+        const char *name;
+        int (*ask)(struct cnode_worker *w, struct cnode_term name,
+                   cnode_answer_fn fn, void *context);
+    } asks[] = {{"register", cnode_global_register},
+                {"unregister", cnode_global_unregister},
+                {"whereis", cnode_global_whereis}};
+
+    (void)p;
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        if (cnode_is_atom(args[0], asks[i].name)) {
+            struct cnode_from *from = cnode_from_keep(w);
+
+            return asked(w, from, asks[i].ask(w, args[1], on_answer, from));
+        }
+    }
+    return CNODE_EINVALID;
+}
+
 /* --- the table: an atom, or a tuple of it and so many arguments. What is
  * negative is answered {error, Why}. */
 
@@ -639,6 +662,7 @@ static const struct row rows[] = {
     {"connect", 1, connect},
     {"disconnect", 1, disconnect},
     {"pg", 3, pg},
+    {"global", 2, global},
 };
 
 /* The row of a term and its arguments; NULL: it fits none. */

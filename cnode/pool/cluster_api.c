@@ -143,3 +143,32 @@ int cnode_pg_local_members(struct cnode_worker *w, struct cnode_term scope,
 {
     return ask_pg(w, "local_members", scope, group, fn, context);
 }
+
+/* --- names of global */
+
+static int ask_global(struct cnode_worker *w, const char *what,
+                      struct cnode_term name, cnode_answer_fn fn, void *context)
+{
+    return term_is_none(name)
+               ? CNODE_EINVALID
+               : cnode_call(w, service(w, "cnode_global"), SERVICE_MS, fn,
+                            context, "{~a, ~t}", what, name);
+}
+
+int cnode_global_register(struct cnode_worker *w, struct cnode_term name,
+                          cnode_answer_fn fn, void *context)
+{
+    return ask_global(w, "register_name", name, fn, context);
+}
+
+int cnode_global_unregister(struct cnode_worker *w, struct cnode_term name,
+                            cnode_answer_fn fn, void *context)
+{
+    return ask_global(w, "unregister_name", name, fn, context);
+}
+
+int cnode_global_whereis(struct cnode_worker *w, struct cnode_term name,
+                         cnode_answer_fn fn, void *context)
+{
+    return ask_global(w, "whereis_name", name, fn, context);
+}

@@ -311,6 +311,17 @@ CNODE_API int cnode_pg_local_members(struct cnode_worker *w,
                                      struct cnode_term scope,
                                      struct cnode_term group,
                                      cnode_answer_fn fn, void *context);
+/* Names of OTP's global, any terms: of the worker itself. The answer is what
+ * global returns: yes or no, ok, a pid or undefined. */
+CNODE_API int cnode_global_register(struct cnode_worker *w,
+                                    struct cnode_term name, cnode_answer_fn fn,
+                                    void *context);
+CNODE_API int cnode_global_unregister(struct cnode_worker *w,
+                                      struct cnode_term name,
+                                      cnode_answer_fn fn, void *context);
+CNODE_API int cnode_global_whereis(struct cnode_worker *w,
+                                   struct cnode_term name, cnode_answer_fn fn,
+                                   void *context);
 
 /* --- timers: the message comes to handle_info once after `ms`. *timer may be
  * NULL. Ends with the worker. CNODE_LIMIT above limits.timers_per_worker. */
