@@ -17,6 +17,7 @@
 #include "dist/flags.h"
 #include "dist/tls.h"
 #include "node/node.h"
+#include "node/receive.h"
 #include "node/wanted.h"
 
 static const struct conn_events conn_events;
@@ -271,7 +272,7 @@ static void on_signal(void *owner, struct conn *conn,
 
     (void)conn;
     if (attempt->peer != NULL) {
-        route_control(attempt->peers->node, attempt->peer, control);
+        receive_control(attempt->peers->node, attempt->peer, control);
     }
 }
 
@@ -283,8 +284,8 @@ static void on_over_limit(void *owner, struct conn *conn,
 
     (void)conn;
     if (attempt->peer != NULL) {
-        route_over_limit(attempt->peers->node, attempt->peer, control, start,
-                         size);
+        receive_over_limit(attempt->peers->node, attempt->peer, control, start,
+                           size);
     }
 }
 

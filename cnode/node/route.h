@@ -25,13 +25,10 @@ int route_send(struct node *node, struct pid from, const struct dest *dest,
  * SIGNAL_MONITOR and SIGNAL_DEMONITOR by name, `node` is where the name is. */
 int route_signal(struct node *node, const struct signal *signal, atom_t where);
 
-/* A control message from a peer. */
-void route_control(struct node *node, struct peer *peer,
-                   const struct control *control);
-/* A message over a limit from a peer: a call is answered {error, too_large}. */
-void route_over_limit(struct node *node, struct peer *peer,
-                      const struct control *control, const uint8_t *start,
-                      size_t size);
+/* For receive.c: ends a control message on a channel. Signals are not lost
+ * while the connection is there: without memory for one it is broken. */
+int route_finish(struct peer *peer, struct channel *channel, struct pid from,
+                 struct payload payload);
 
 /* A signal that is not a message, for a local process (scheduler_events). */
 void route_local(struct node *node, const struct signal *signal);

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "dist/flags.h"
+#include "node/receive.h"
 #include "support/node/wire_lines.h"
 
 unsigned fake_nodeups, fake_nodedowns;
@@ -127,7 +128,7 @@ static void on_signal(void *owner, const struct control *control)
     struct fake_peer *fake = owner;
 
     if (fake->peer != NULL) {
-        route_control(fake->node, fake->peer, control);
+        receive_control(fake->node, fake->peer, control);
     }
 }
 
@@ -136,7 +137,7 @@ static void on_over_limit(void *owner, const struct control *control,
 {
     struct fake_peer *fake = owner;
 
-    route_over_limit(fake->node, fake->peer, control, start, size);
+    receive_over_limit(fake->node, fake->peer, control, start, size);
 }
 
 static const struct channel_events events = {.signal = on_signal,
