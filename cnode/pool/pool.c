@@ -174,8 +174,10 @@ static int open_faces(struct pool *pool)
 static int open_segment(struct segment *segment)
 {
     struct pool *pool = segment->pool;
-    int rc = segment_open(segment);
+    int rc;
 
+    segment->is_told = false; /* if it fails or falls, the head is to know */
+    rc = segment_open(segment);
     if (rc == 0 && pool->config->is_service) {
         rc = service_start(pool);
     }
@@ -352,7 +354,6 @@ static bool may_restart_child(struct pool *pool)
 static void restart_segment(struct segment *segment)
 {
     METRIC_INC(segments_restarted);
-    segment->is_told = false;
     if (open_segment(segment) != 0) {
         pool_has_work(segment->pool); /* a limit: once more, it counts */
     }

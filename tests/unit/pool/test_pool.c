@@ -98,6 +98,34 @@ static void too_many_fallen_segments_end_the_pool(void **state)
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
 }
 
+static void kill_segment(uint32_t index)
+{
+    struct pid pid =
+        world_pid_of(&world, &world_segment(&world, index)->process);
+
+    world_exit(&world, pid, "kill");
+}
+
+/* The pool ends while the fall of a segment is on its way to its head. */
+static void
+a_segment_that_fell_with_its_pool_falls_again_and_comes_back(void **state)
+{
+    (void)state;
+    open_with("'count': 1");
+    kill_segment(1);
+    for (uint32_t i = 1; i < world.node.count; i++) { /* its part tells that */
+        struct loop *loop = node_loop(world.node.all[i]);
+
+        (void)wheel_advance(&loop->wheel, loop->now_ms);
+    }
+    world_exit(&world, head_pid(), "kill");
+    world_advance(&world, 0);
+    assert_int_equal(world_segment(&world, 1)->state, SEGMENT_UP);
+    kill_segment(1);
+    world_advance(&world, 0);
+    assert_int_equal(world_segment(&world, 1)->state, SEGMENT_UP);
+}
+
 static void a_pool_that_falls_too_often_stays_down(void **state)
 {
     (void)state;
@@ -271,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_killed_pool_takes_its_tree_along_and_comes_back),
         TEST(too_many_fallen_segments_end_the_pool),
+        TEST(a_segment_that_fell_with_its_pool_falls_again_and_comes_back),
         TEST(a_pool_that_falls_too_often_stays_down),
         TEST(restarts_spread_over_time_are_fine),
         TEST(a_tree_of_workers_ends_in_slices),
