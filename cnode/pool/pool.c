@@ -290,7 +290,7 @@ void pool_send_again(struct pool *pool, const struct signal *signal)
     message.to = node_pid(
         pool->node, pool->config->is_service ? &pool->gate : &pool->process);
     if (pool->state != POOL_UP ||
-        scheduler_deliver(&pool->node->scheduler, &message) != 0) {
+        scheduler_return(&pool->node->scheduler, &message) != 0) {
         dispatch_refuse(pool, signal, atom_term(A_shutdown));
     }
 }

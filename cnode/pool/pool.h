@@ -112,7 +112,8 @@ void pool_count_worker(struct pool *pool, struct cnode_worker *w,
 
 /* Adds a face. 0; CNODE_LIMIT. */
 MUST_USE int pool_add_face(struct pool *pool, struct face **face);
-/* Sends a message by ref to the pool once more, behind what is on its way. */
+/* Sends a message by ref to the pool once more, ahead of what is on its way: it
+ * was there before. */
 void pool_send_again(struct pool *pool, const struct signal *signal);
 
 /* --- for parts.c */

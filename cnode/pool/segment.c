@@ -70,7 +70,6 @@ void segment_init(struct segment *segment, struct pool *pool, uint16_t index,
                    config->supervisors.max_seconds * 1000);
 }
 
-/* What was held takes its place behind what is on its way to the pool. */
 static void release_held(struct segment *segment)
 {
     struct signal *signal;

@@ -30,7 +30,8 @@ int scheduler_init(struct scheduler *scheduler, uint32_t index,
     }
     scheduler->index = index;
     scheduler->run_queue = (struct run_queue){0};
-    scheduler->outbox = scheduler->inbox = (struct mailbox){0};
+    scheduler->outbox = (struct mailbox){0};
+    scheduler->returned = scheduler->inbox = (struct mailbox){0};
     scheduler->has_thread = false;
     scheduler->dispatching = false;
     scheduler->watch = (struct watch){0};
@@ -50,6 +51,7 @@ void scheduler_fini(struct scheduler *scheduler)
     CHECK(!scheduler->has_thread);
     door_open(scheduler);
     mailbox_clear(&scheduler->inbox);
+    mailbox_clear(&scheduler->returned);
     mailbox_clear(&scheduler->outbox);
     process_table_fini(&scheduler->table);
     loop_fini(&scheduler->loop);
@@ -194,16 +196,44 @@ static void act(struct scheduler *scheduler, const struct signal *signal)
     scheduler->dispatching = false;
 }
 
-int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal)
+static int deliver(struct scheduler *scheduler, struct mailbox *box,
+                   const struct signal *signal)
 {
     struct signal *copy = signal_copy(signal);
 
     if (copy == NULL) {
         return CNODE_NOMEM;
     }
-    mailbox_push(&scheduler->outbox, copy);
+    mailbox_push(box, copy);
     scheduler->loop.has_more = true; /* the next poll must not sleep */
     return 0;
+}
+
+int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal)
+{
+    return deliver(scheduler, &scheduler->outbox, signal);
+}
+
+int scheduler_return(struct scheduler *scheduler, const struct signal *signal)
+{
+    return deliver(scheduler, &scheduler->returned, signal);
+}
+
+/* Nothing else is acted on meanwhile. */
+static bool has_returned(const struct scheduler *scheduler)
+{
+    return !mailbox_is_empty(&scheduler->returned);
+}
+
+static struct signal *next_sent(struct scheduler *scheduler)
+{
+    return mailbox_pop(has_returned(scheduler) ? &scheduler->returned
+                                               : &scheduler->outbox);
+}
+
+static bool has_sent(const struct scheduler *scheduler)
+{
+    return has_returned(scheduler) || !mailbox_is_empty(&scheduler->outbox);
 }
 
 /* What callbacks sent. */
@@ -212,8 +242,7 @@ static unsigned run_outbox(struct scheduler *scheduler, unsigned budget)
     unsigned done = 0;
     struct signal *signal;
 
-    while (done < budget &&
-           (signal = mailbox_pop(&scheduler->outbox)) != NULL) {
+    while (done < budget && (signal = next_sent(scheduler)) != NULL) {
         done++;
         act(scheduler, signal);
         signal_free(signal);
@@ -224,10 +253,10 @@ static unsigned run_outbox(struct scheduler *scheduler, unsigned budget)
 void scheduler_dispatch(struct scheduler *scheduler,
                         const struct signal *signal)
 {
-    if (!mailbox_is_empty(&scheduler->outbox)) {
+    if (has_sent(scheduler)) {
         run_outbox(scheduler, SCHEDULER_PROCESS_BUDGET);
     }
-    if (!mailbox_is_empty(&scheduler->outbox)) {
+    if (has_sent(scheduler)) {
         int rc = scheduler_deliver(scheduler, signal);
 
         if (rc != 0) {
@@ -315,7 +344,8 @@ static unsigned run_inbox(struct scheduler *scheduler, unsigned budget)
     unsigned done = 0;
     struct signal *signal;
 
-    while (done < budget && (signal = mailbox_pop(&scheduler->inbox)) != NULL) {
+    while (done < budget && !has_returned(scheduler) &&
+           (signal = mailbox_pop(&scheduler->inbox)) != NULL) {
         done++;
         bytes += door_cost(signal);
         if (signal->kind == SIGNAL_TASK) {
@@ -438,7 +468,7 @@ static unsigned run_mailbox(struct scheduler *scheduler,
     struct signal *seen = NULL; /* all up to it wait until it is resumed */
     unsigned done = 0;
 
-    while (done < budget) {
+    while (done < budget && !has_returned(scheduler)) {
         struct signal *signal = take_next(process, &seen);
 
         if (signal == NULL) {
@@ -467,31 +497,29 @@ static unsigned share_of(unsigned budget)
                                              : SCHEDULER_PROCESS_BUDGET;
 }
 
+/* What may go on for ever, callbacks that send, must not keep the others from
+ * their turn: each has its share, and again. */
 bool scheduler_turn(struct scheduler *scheduler)
 {
     unsigned budget = SCHEDULER_TURN_BUDGET;
 
     door_open(scheduler);
     while (budget > 0) {
-        unsigned done = run_outbox(scheduler, budget);
-        struct process *process;
+        unsigned done = run_outbox(scheduler, share_of(budget));
+        struct process *process = NULL;
 
         done += run_inbox(scheduler, share_of(budget - done));
+        if (done < budget && !has_returned(scheduler)) {
+            process = run_queue_pop(&scheduler->run_queue);
+        }
+        if (process != NULL) {
+            done += run_mailbox(scheduler, process, share_of(budget - done));
+        } else if (done == 0) {
+            break; /* there is nothing */
+        }
         budget -= done;
-        if (budget == 0) {
-            break;
-        }
-        process = run_queue_pop(&scheduler->run_queue);
-        if (process == NULL) {
-            if (done == 0) {
-                break;
-            }
-            continue;
-        }
-        budget -= run_mailbox(scheduler, process, share_of(budget));
     }
-    return !mailbox_is_empty(&scheduler->outbox) ||
-           !mailbox_is_empty(&scheduler->inbox) ||
+    return has_sent(scheduler) || !mailbox_is_empty(&scheduler->inbox) ||
            scheduler->run_queue.head != NULL;
 }
 

@@ -49,9 +49,10 @@ struct scheduler {
     uint32_t index;
     struct process_table table;
     struct run_queue run_queue;
-    struct mailbox outbox; /* what callbacks sent to local processes */
-    struct mailbox inbox;  /* what came through the door */
-    bool dispatching;      /* a signal is being acted on */
+    struct mailbox outbox;   /* what callbacks sent to local processes */
+    struct mailbox returned; /* the same, ahead of everything else */
+    struct mailbox inbox;    /* what came through the door */
+    bool dispatching;        /* a signal is being acted on */
     struct watch watch;
     const struct scheduler_events *events;
     void *owner;
@@ -100,6 +101,11 @@ static inline struct process *scheduler_find(const struct scheduler *scheduler,
 /* A signal for a process of this scheduler, from its own thread: copied and
  * queued, acted on in this turn or the next. 0 or CNODE_NOMEM. */
 int scheduler_deliver(struct scheduler *scheduler, const struct signal *signal);
+
+/* The same for what had its place in the order before and found no process
+ * there, or lost it: acted on ahead of all that waits, in the order of return.
+ */
+int scheduler_return(struct scheduler *scheduler, const struct signal *signal);
 
 /* The same from the top level of a turn (a channel hands up what it read): acts
  * at once on the caller's bytes when nothing older waits. */

@@ -17,7 +17,7 @@
 #include "support/loop_until.h"
 #include "term/build.h"
 
-enum { LOG_MAX = 4096 };
+enum { LOG_MAX = 4 * SCHEDULER_TURN_BUDGET };
 
 struct fixture {
     struct scheduler scheduler;
@@ -28,6 +28,8 @@ struct fixture {
     int last_reason;
     bool a_sends_to_b; /* a passes everything on to b, twice */
     bool a_ends;
+    bool a_sends_to_itself;
+    bool a_returns; /* the messages above 100, to b */
 };
 
 static struct fixture *current; /* classes have no owner pointer of their own */
@@ -53,6 +55,16 @@ static void on_message(struct process *process, const struct signal *signal)
     if (process == &f->a && f->a_sends_to_b) {
         post_to(f, &f->b, signal->id * 10);
         post_to(f, &f->b, signal->id * 10 + 1);
+    }
+    if (process == &f->a && f->a_sends_to_itself) {
+        post_to(f, &f->a, signal->id);
+    }
+    if (process == &f->a && f->a_returns && signal->id > 100) {
+        struct signal message = {.kind = SIGNAL_MESSAGE,
+                                 .to = {.id = f->b.slot, .serial = f->b.serial},
+                                 .id = signal->id};
+
+        assert_int_equal(scheduler_return(&f->scheduler, &message), 0);
     }
     if (process == &f->a && f->a_ends) {
         scheduler_remove(&f->scheduler, process);
@@ -114,6 +126,16 @@ static int teardown(void **state)
     return 0;
 }
 
+static unsigned count_of(const struct fixture *f, uint64_t id)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < f->count && i < LOG_MAX; i++) {
+        count += f->ids[i] == id;
+    }
+    return count;
+}
+
 static void what_a_callback_sends_waits_until_it_returned(void **state)
 {
     struct fixture *f = *state;
@@ -143,6 +165,61 @@ static void an_older_message_goes_before_one_from_a_channel(void **state)
     assert_int_equal(f->count, 2);
     assert_int_equal(f->ids[0], 1);
     assert_int_equal(f->ids[1], 2);
+}
+
+static void dispatch_to(struct fixture *f, struct process *to, uint64_t id)
+{
+    struct signal signal = {.kind = SIGNAL_MESSAGE,
+                            .to = {.id = to->slot, .serial = to->serial},
+                            .id = id};
+
+    scheduler_dispatch(&f->scheduler, &signal);
+}
+
+static void send_through_door(struct fixture *f, struct process *to,
+                              uint64_t id)
+{
+    struct signal signal = {.kind = SIGNAL_MESSAGE,
+                            .to = {.id = to->slot, .serial = to->serial},
+                            .id = id};
+
+    scheduler_post(&f->scheduler, signal_copy(&signal));
+}
+
+/* a got 101 and gives it to b, which was sent 1 later. */
+static void assert_returned_first(struct fixture *f)
+{
+    assert_int_equal(f->count, 3);
+    assert_int_equal(f->ids[0], 101);
+    assert_int_equal(f->ids[1], 101);
+    assert_int_equal(f->slots[1], f->b.slot);
+    assert_int_equal(f->ids[2], 1);
+    f->count = 0;
+}
+
+static void what_returns_goes_before_all_that_was_sent_later(void **state)
+{
+    struct fixture *f = *state;
+
+    f->a_returns = true;
+    post_to(f, &f->a, 101);
+    post_to(f, &f->b, 1);
+    (void)scheduler_turn(&f->scheduler);
+    assert_returned_first(f);
+    send_through_door(f, &f->a, 101);
+    send_through_door(f, &f->b, 1);
+    (void)scheduler_turn(&f->scheduler);
+    assert_returned_first(f);
+    dispatch_to(f, &f->a, 101);
+    dispatch_to(f, &f->b, 1);
+    assert_returned_first(f);
+    f->a.flags |= PROCESS_HELD;
+    post_to(f, &f->a, 101);
+    post_to(f, &f->a, 1);
+    (void)scheduler_turn(&f->scheduler);
+    scheduler_resume(&f->scheduler, &f->a);
+    (void)scheduler_turn(&f->scheduler);
+    assert_returned_first(f);
 }
 
 static void a_held_process_gets_its_messages_in_order_when_resumed(void **state)
@@ -215,6 +292,27 @@ static void one_busy_process_does_not_starve_another(void **state)
         b_at++;
     }
     assert_true(b_at <= SCHEDULER_PROCESS_BUDGET);
+}
+
+/* It sends to itself as long as it lives. */
+static void
+processes_without_end_starve_neither_door_nor_mailboxes(void **state)
+{
+    struct fixture *f = *state;
+
+    f->a_sends_to_itself = true;
+    f->b.flags |= PROCESS_HELD;
+    post_to(f, &f->b, 9);
+    (void)scheduler_turn(&f->scheduler);
+    post_to(f, &f->a, 1);
+    scheduler_resume(&f->scheduler, &f->b);
+    (void)scheduler_turn(&f->scheduler);
+    assert_int_equal(count_of(f, 9), 1); /* from its mailbox */
+    send_through_door(f, &f->b, 8);
+    (void)scheduler_turn(&f->scheduler);
+    assert_int_equal(count_of(f, 8), 1);
+    assert_true(count_of(f, 1) > 100);
+    f->a_sends_to_itself = false;
 }
 
 static void a_turn_ends_within_its_budget(void **state)
@@ -377,10 +475,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_a_callback_sends_waits_until_it_returned),
         T(an_older_message_goes_before_one_from_a_channel),
+        T(what_returns_goes_before_all_that_was_sent_later),
         T(a_held_process_gets_its_messages_in_order_when_resumed),
         T(a_full_mailbox_refuses_and_says_so),
         T(a_process_that_ends_in_its_callback_loses_the_rest),
         T(one_busy_process_does_not_starve_another),
+        T(processes_without_end_starve_neither_door_nor_mailboxes),
         T(a_turn_ends_within_its_budget),
         T(posts_from_threads_arrive_all_and_in_the_order_of_each),
         cmocka_unit_test(a_slow_callback_is_reported_once_by_name),

@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "pool/waiting.h"
 #include "support/pool/world.h"
+#include "term/text.h"
 
 static struct world world;
 
@@ -342,6 +343,45 @@ static void a_killed_segment_is_started_again(void **state)
     assert_string_equal(world_got(&world), "down: shutdown\nheld");
 }
 
+/* From a process of this node: it waits with what callbacks send. */
+static void send_from_here(const char *envelope)
+{
+    struct dest dest = dest_name(atom_find("P", 1), world.node.name);
+    struct pid from = {.node = world.node.name, .creation = 7};
+    const char *what;
+    struct buf buf;
+    size_t where;
+
+    buf_init(&buf, 0);
+    assert_int_equal(
+        term_parse(&buf, envelope, strlen(envelope), true, &where, &what), 0);
+    assert_int_equal(route_send(&world.node, from, &dest,
+                                (struct payload){.bytes = buf_data(&buf),
+                                                 .size = buf_size(&buf)}),
+                     0);
+    buf_fini(&buf);
+}
+
+static void what_was_held_goes_before_what_is_on_its_way(void **state)
+{
+    struct segment *segment;
+
+    (void)state;
+    open_with("", "");
+    world_ask(&world, "1", "ping");
+    segment = worker_segment(world_worker(&world, 1));
+    world_exit(&world, world_pid_of(&world, &segment->process), "kill");
+    send_from_here(world_envelope("1", "true", "first"));
+    send_from_here(world_envelope("1", "true", "second"));
+    fake_node_settle(&world.node);
+    script_log();
+    send_from_here(world_envelope("1", "true", "third"));
+    world_advance(&world, 0);
+    assert_string_equal(script_log(),
+                        "terminate(1,shutdown) init(1) load(1) cast(1,first) "
+                        "cast(1,second) cast(1,third)");
+}
+
 static void strangers_exits_do_not_end_it(void **state)
 {
     struct segment *segment;
@@ -375,6 +415,7 @@ int main(void)
         TEST(waiting_calls_are_told_when_it_falls),
         TEST(old_restarts_do_not_count),
         TEST(a_killed_segment_is_started_again),
+        TEST(what_was_held_goes_before_what_is_on_its_way),
         TEST(strangers_exits_do_not_end_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
