@@ -14,16 +14,23 @@
 %% where Settings is node.tls of the configuration, or false for a plain node.
 -module(cnode_tls).
 
--export([start_beam/1, start_beam/2, args/1, args/2, inherited/0]).
+-export([start_beam/1, start_beam/2, args/1, inherited/0]).
 -export([certificates/0, make/2, settings/2, folder/0]).
 
 %% ------------------------------------------------------------------ BEAM nodes
 
 %% A BEAM over TLS, reached by its standard input and output only: it runs cases
 %% as a node of its own cluster.
-start_beam(Versions) -> start_beam(Versions, []).
+start_beam(Versions) -> start_beam(Versions, #{}).
 
-start_beam(Versions, Args) ->
+%% Options: certificates (what make/2 gave), args (more flags), options (more of
+%% ssl, for both roles; they go first), tls (false: a plain node).
+start_beam(Versions, Opts) ->
+    Tls =
+        case Opts of
+            #{tls := false} -> [];
+            _ -> args(Versions, maps:get(certificates, Opts, certificates()), maps:get(options, Opts, []))
+        end,
     [Name, Host] = string:lexemes(atom_to_list(cnode_peer:unique("t")), "@"),
     {ok, Peer, Node} = peer:start_link(#{
         name => Name,
@@ -32,21 +39,22 @@ start_beam(Versions, Args) ->
         connection => standard_io,
         wait_boot => 30000,
         args => ["-setcookie", atom_to_list(cnode_peer:unique_atom("cookie")), "-pa" | code:get_path()] ++
-            ["-kernel", "logger_level", "emergency"] ++ args(Versions) ++ Args
+            ["-kernel", "logger_level", "emergency"] ++ Tls ++ maps:get(args, Opts, [])
     }),
     {Peer, Node}.
 
 %% The flags of `erl` for a node over TLS; the certificates are made when they
 %% are first asked for.
-args(Versions) -> args(Versions, certificates()).
+args(Versions) -> args(Versions, certificates(), []).
 
-args(Versions, Certificates) ->
-    File = filename:join(folder(), lists:concat(["dist_", Versions, ".conf"])),
-    ok = file:write_file(File, io_lib:format("~p.~n", [options(Versions, Certificates)])),
+args(Versions, Certificates, More) ->
+    Number = integer_to_list(erlang:unique_integer([positive])),
+    File = filename:join(folder(), "dist_" ++ Number ++ ".conf"),
+    ok = file:write_file(File, io_lib:format("~p.~n", [options(Versions, Certificates, More)])),
     ["-proto_dist", "inet_tls", "-ssl_dist_optfile", File].
 
-options(Versions, #{cert := Cert, key := Key, ca := Ca}) ->
-    Common = [
+options(Versions, #{cert := Cert, key := Key, ca := Ca}, More) ->
+    Common = More ++ [
         {certfile, Cert},
         {keyfile, Key},
         {cacertfile, Ca},
