@@ -19,6 +19,7 @@
 #include "base/metric.h"
 #include "dist/flags.h"
 #include "dist/frame.h"
+#include "term/records.h"
 #include "term/validate.h"
 #include <cnode/error.h>
 
@@ -31,6 +32,8 @@ static int feed_next(struct channel *channel, const struct frame *frame);
 static int feed_assembly(struct channel *channel, struct assembly *assembly);
 static int feed_message(struct channel *channel, const uint8_t *bytes,
                         size_t len);
+static int end_frame(struct channel *channel, struct pid sender,
+                     struct payload payload);
 static int end_large(struct channel *channel, struct pid sender,
                      struct payload payload);
 
@@ -323,8 +326,51 @@ static int abort_with(struct channel *channel, int rc)
     return rc;
 }
 
+/* To a peer that would end the connection over a native record. */
+static bool is_too_new(const struct channel *channel, struct payload payload)
+{
+    return (channel->flags & DIST_NATIVE_RECORDS) == 0 &&
+           payload.bytes != NULL && records_may_be_about() &&
+           term_has_records(term_at(payload.bytes, payload.size));
+}
+
+static struct block *without_records(struct payload payload, int *rc)
+{
+    struct block *block = NULL;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    *rc = term_put_without_records(&buf, term_at(payload.bytes, payload.size));
+    if (*rc == 0) {
+        block = block_from_buf(&buf);
+        *rc = block == NULL ? CNODE_NOMEM : 0;
+    }
+    buf_fini(&buf);
+    return block;
+}
+
 int channel_end(struct channel *channel, struct pid sender,
                 struct payload payload)
+{
+    struct block *older;
+    int rc;
+
+    if (!is_too_new(channel, payload)) {
+        return end_frame(channel, sender, payload);
+    }
+    older = without_records(payload, &rc);
+    if (rc != 0) {
+        return abort_with(channel, rc);
+    }
+    METRIC_INC(records_replaced);
+    rc = end_frame(channel, sender,
+                   (struct payload){older->bytes, older->size, older});
+    block_unref(older);
+    return rc;
+}
+
+static int end_frame(struct channel *channel, struct pid sender,
+                     struct payload payload)
 {
     struct buf *out = &channel->out;
     uint8_t *frame;

@@ -36,7 +36,8 @@ struct channel_events {
 };
 
 struct channel {
-    uint64_t flags; /* negotiated: both sides understand them */
+    uint64_t flags; /* negotiated: both sides understand them; and
+                       NATIVE_RECORDS if the peer does */
     const struct channel_events *events;
     void *owner;
 

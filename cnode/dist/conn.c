@@ -462,7 +462,8 @@ static const char *on_cookie(void *owner, const char *name)
 static void conn_go_up(struct conn *conn)
 {
     uint64_t both =
-        dist_flags_expand(conn->config->flags) & conn->handshake.peer_flags;
+        (dist_flags_expand(conn->config->flags) | DIST_NATIVE_RECORDS) &
+        conn->handshake.peer_flags;
 
     conn_move(conn, CONN_UP);
     METRIC_INC(handshakes_ok);

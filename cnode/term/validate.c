@@ -34,6 +34,7 @@
 #include "term/atom.h"
 #include "term/ident.h"
 #include "term/map_keys.h"
+#include "term/records.h"
 #include "term/tag.h"
 #include "term/utf8.h"
 
@@ -329,6 +330,7 @@ static int check_container(struct validator *v, struct span s)
         v->has_maps = v->has_maps || n > 1;
         return n == 0 ? CHECKED : enter(v, 2 * n);
     case TAG_RECORD:
+        records_note();
         rc = enter(v, LEVEL_TERMS | n);
         return rc == CHECKED ? enter(v, LEVEL_ATOMS | (n + 2)) : rc;
     default:

@@ -28,6 +28,20 @@ cnode_test_() ->
         2 * length(table())
     ).
 
+%% To a peer that does not know them they come back as tuples.
+record_test_() ->
+    cnode_peer:suite(?CONFIG, [
+        {"native records are tuples for older nodes", fun(Node) ->
+            Port = list_to_integer(maps:get("port", cnode_peer:info(Node))),
+            Peer = cnode_raw:connect(Port, cnode_peer:unique("raw")),
+            Record = <<67, 1:32, 0, 119, 1, "m", 119, 1, "r", 119, 1, "a", 97, 7>>,
+            Call = <<104, 3, (ext('$gen_call'))/binary, (ext({pid(Peer, 1), tag}))/binary, Record/binary>>,
+            ok = cnode_raw:send(Peer, {6, pid(Peer, 1), '', echo}, {bytes, Call}),
+            ?assertEqual({r, 7}, cnode_raw:await(Peer, fun({_, {tag, Reply}}) -> Reply; (_) -> false end)),
+            cnode_raw:close(Peer)
+        end}
+    ]).
+
 rows(Target) ->
     [
         {name_of(Target, Framing, Sentence), {timeout, 30, fun() -> row(Target, Framing, Row) end}}
@@ -242,6 +256,7 @@ payloads() ->
         {"more bytes behind the payload", <<97, 1, "and more">>}
     ],
     [{"an empty bit string", payload(<<77, 0:32, 0>>), {27, kept, dropped}, kept}] ++
+        [{"a native record of OTP 29", payload(<<67, 1:32, 0, 119, 1, "m", 119, 1, "r", 119, 1, "a", 97, 1>>), {29, dropped, kept}, kept}] ++
         [{Name, payload(Bytes), dropped, dropped} || {Name, Bytes} <- Bad] ++
         %% A BEAM does not decode what nobody will read.
         [{Name ++ ", to nobody", nobody(Bytes), kept, kept} || {Name, Bytes} <- Bad] ++

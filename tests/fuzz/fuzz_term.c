@@ -14,6 +14,7 @@
 #include "term/canonical.h"
 #include "term/growing.h"
 #include "term/map_keys.h"
+#include "term/records.h"
 #include "term/text.h"
 #include "term/validate.h"
 
@@ -123,6 +124,22 @@ static void make_canonical(struct cnode_term term)
     buf_fini(&twice);
 }
 
+static void make_older(struct cnode_term term)
+{
+    struct buf older;
+
+    buf_init(&older, 0);
+    if (term_put_without_records(&older, term) == 0) {
+        struct cnode_term made = term_at(buf_data(&older), buf_size(&older));
+        CHECK(!term_has_records(made));
+        CHECK(cnode_term_size(made) == buf_size(&older));
+        CHECK(term_has_records(term) || term_same_bytes(term, made));
+    } else {
+        CHECK(term_has_records(term));
+    }
+    buf_fini(&older);
+}
+
 static void print(struct cnode_term term)
 {
     struct buf text, again;
@@ -159,6 +176,7 @@ static void as_bytes(const uint8_t *data, size_t len)
         CHECK(cnode_term_size(term) == size);
         read_all(term);
         make_canonical(term);
+        make_older(term);
         print(term);
     }
 }

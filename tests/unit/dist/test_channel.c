@@ -11,10 +11,12 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/metric.h"
 #include "dist/channel.h"
 #include "dist/flags.h"
 #include "support/dist/channel_pair.h"
 #include "support/random.h"
+#include "term/records.h"
 
 static void a_large_message_goes_in_fragments(void **state)
 {
@@ -222,6 +224,47 @@ static void what_no_process_sent_never_waits(void **state)
     pair_gather_all();
 }
 
+/* Small and large; the peer of OTP 29 gets them as they are. */
+static void native_records_become_tuples_for_older_peers(void **state)
+{
+    static const uint8_t head[] = {67,  0,   0, 0,   1,   0, 119, 1,
+                                   'm', 119, 1, 'r', 119, 1, 'a', 109};
+    uint64_t replaced = metric_read(METRIC_records_replaced);
+
+    (void)state;
+    records_note();
+    for (int i = 0; i < 4; i++) {
+        uint32_t size = i < 2 ? 100 : 100000;
+        bool is_new = i % 2 != 0;
+        struct buf message;
+
+        pair_close();
+        pair_open(dist_flags_offered(false) |
+                  (is_new ? DIST_NATIVE_RECORDS : 0));
+        buf_init(&message, 0);
+        buf_put(&message, head, sizeof(head));
+        buf_put_u32(&message, size);
+        memset(buf_reserve(&message, size), 'x', size);
+        buf_commit(&message, size);
+        control_put_send(channel_begin(&pair.out), pair.out.flags, pair.ours,
+                         pair.theirs);
+        assert_int_equal(
+            channel_end(
+                &pair.out, pair.ours,
+                (struct payload){buf_data(&message), buf_size(&message), NULL}),
+            0);
+        pair_gather_all();
+        assert_int_equal(pair_feed(), 0);
+        assert_int_equal(pair.seen_count, 1);
+        /* {r, <<"xx...">>} is shorter */
+        assert_int_equal(pair.seen[0].payload_bytes,
+                         is_new ? buf_size(&message)
+                                : 5 + 3 + 5 + (size_t)size);
+        buf_fini(&message);
+    }
+    assert_int_equal(metric_read(METRIC_records_replaced), replaced + 2);
+}
+
 static void an_aborted_frame_leaves_nothing(void **state)
 {
     (void)state;
@@ -343,6 +386,7 @@ int main(void)
         TEST(at_most_128_kib_of_a_large_message_stand_before_a_small_one),
         TEST(a_sender_never_overtakes_itself),
         TEST(what_no_process_sent_never_waits),
+        TEST(native_records_become_tuples_for_older_peers),
         TEST(an_aborted_frame_leaves_nothing),
         TEST(no_memory_sends_nothing_of_the_frame),
         TEST(fini_frees_what_was_not_written),
