@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See spawn.h.
+ * See spawn.h. As on a BEAM the arguments count, whatever the request says of
+ * their number, and what is no list is a badarg of the process.
  */
 #include "node/spawn.h"
 
@@ -58,6 +59,13 @@ static int spawn_undefined(void *owner, struct node *node,
     return rc;
 }
 
+static bool is_list(struct cnode_term term)
+{
+    struct cnode_list list;
+
+    return cnode_list(term, &list);
+}
+
 static void start_undefined(void *owner, struct node *node,
                             struct process *process,
                             const struct spawn_call *call)
@@ -67,8 +75,11 @@ static void start_undefined(void *owner, struct node *node,
 
     (void)owner;
     buf_init(&buf, 0);
-    term_format(&buf, "{undef, [{~t, ~t, ~t, []}]}", call->module,
-                call->function, call->args);
+    term_format(&buf,
+                is_list(call->args) ? "{undef, [{~t, ~t, ~t, []}]}"
+                                    : "{badarg, [{erlang, apply, [~t, ~t, ~t], "
+                                      "[]}]}",
+                call->module, call->function, call->args);
     if (buf_error(&buf) == 0) { /* else: no memory for long arguments */
         reason = term_at(buf_data(&buf), buf_size(&buf));
     }
@@ -149,13 +160,11 @@ static void carry_out(struct node *node, struct request *request)
     const struct spawn_handler *handler;
     struct cnode_term mfa[3];
     struct process *process;
-    struct cnode_list list;
+    struct cnode_list list = {0};
     int rc;
 
     if (!term_get_tuple(request->mfa, 3, mfa) ||
-        !cnode_get_uint(mfa[2], &call->arity) ||
-        !spawn_options_read(request->opts, &options) ||
-        !cnode_list(call->args, &list) || list.left != call->arity) {
+        !spawn_options_read(request->opts, &options)) {
         reply(node, request, PID_NONE, A_badopt);
         return;
     }
@@ -163,7 +172,13 @@ static void carry_out(struct node *node, struct request *request)
     call->function = mfa[1];
     call->link = options.link;
     call->monitor = options.monitor;
-    handler = spawn(node, call, &process, &rc);
+    if (cnode_list(call->args, &list)) { /* what the arity says is nothing */
+        call->arity = list.left;
+        handler = spawn(node, call, &process, &rc);
+    } else {
+        handler = &undefined;
+        rc = undefined.spawn(NULL, node, call, &process);
+    }
     if (rc != 0) {
         reply(node, request, PID_NONE,
               rc == CNODE_UNSUPPORTED ? A_notsup : A_system_limit);

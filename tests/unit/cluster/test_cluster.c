@@ -11,6 +11,7 @@
 
 #include "dist/flags.h"
 #include "support/node/fake_peer.h"
+#include "support/node/recorder.h"
 
 #define REX                                                                    \
     "reg_send from=<n1@here.1.0> to=rex "                                      \
@@ -173,6 +174,73 @@ static void a_call_of_another_shape_is_answered_all_the_same(void **state)
     assert_non_null(strstr(called(f, "is_auth"), "unsupported"));
 }
 
+/* A process here wants a connection: what it got for an answer. */
+static const char *wanted(struct fixture *f, struct recorder *own,
+                          const char *request)
+{
+    struct dest kernel = dest_name(A_net_kernel, f->node.name);
+    char format[100];
+
+    (void)snprintf(format, sizeof(format), "{'$gen_call', {~p, ~s}, %s}",
+                   request);
+    term_format(node_scratch(&f->node), format, recorder_pid(own), "tag");
+    (void)route_send(&f->node, recorder_pid(own), &kernel,
+                     node_scratch_payload(&f->node));
+    return recorder_seen(own);
+}
+
+static void processes_here_connect_and_disconnect_nodes(void **state)
+{
+    struct fixture *f = *state;
+    struct recorder own;
+
+    recorder_open(&own, &f->node);
+    attach(f, false);
+    assert_string_equal(wanted(f, &own, "{connect, normal, 'p1@there'}"),
+                        "{<<\"tag\">>,true}");
+    buf_clear(&own.seen);
+    assert_string_equal(wanted(f, &own, "{connect, normal, n1@here}"),
+                        "{<<\"tag\">>,true}");
+    buf_clear(&own.seen);
+    assert_string_equal(wanted(f, &own, "{connect, normal, nonsense}"),
+                        "{<<\"tag\">>,false}");
+    buf_clear(&own.seen);
+    assert_string_equal(wanted(f, &own, "{disconnect, 'p2@there'}"),
+                        "{<<\"tag\">>,false}");
+    buf_clear(&own.seen);
+    assert_string_equal(wanted(f, &own, "{disconnect, 'p1@there'}"),
+                        "{<<\"tag\">>,true}");
+    assert_int_equal(f->peer.closed, CNODE_STOPPED);
+    recorder_close(&own);
+}
+
+static void who_wants_a_connection_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct net_kernel *kernel = &f->cluster.net_kernel;
+    struct recorder own;
+
+    recorder_open(&own, &f->node);
+    attach(f, false);
+    assert_string_equal(wanted(f, &own, "{connect, normal, 'p2@there'}"), "");
+    assert_string_equal(wanted(f, &own, "{connect, normal, 'p2@there'}"), "");
+    net_kernel_connected(kernel, atom_find("p1@there", 8), true);
+    assert_string_equal(recorder_seen(&own), "");
+    net_kernel_connected(kernel, atom_find("p2@there", 8), false);
+    assert_string_equal(recorder_seen(&own),
+                        "{<<\"tag\">>,false}\n{<<\"tag\">>,false}");
+    recorder_close(&own);
+}
+
+static void others_may_not_connect_nodes_by_us(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(
+        strstr(called(f, "{disconnect, 'p1@there'}"), "unsupported"));
+    assert_int_equal(f->peer.closed, 0);
+}
+
 static void what_is_no_call_is_ignored(void **state)
 {
     struct fixture *f = *state;
@@ -219,6 +287,9 @@ int main(void)
         T(a_ping_is_answered_yes),
         T(a_call_nobody_knows_is_answered_all_the_same),
         T(a_call_of_another_shape_is_answered_all_the_same),
+        T(processes_here_connect_and_disconnect_nodes),
+        T(who_wants_a_connection_waits_for_it),
+        T(others_may_not_connect_nodes_by_us),
         T(what_is_no_call_is_ignored),
         T(it_has_its_name_again_after_a_kill),
         T(a_second_cluster_is_refused_and_leaves_nothing),

@@ -178,6 +178,39 @@ static void spawn_replies_are_read_back(void **state)
     buf_fini(&to);
 }
 
+static void spawn_requests_are_read_back(void **state)
+{
+    struct control control;
+    struct buf mfa;
+
+    (void)state;
+    buf_init(&mfa, 0);
+    term_format(&mfa, "{m, f, 0}");
+    buf_clear(&it.bytes);
+    control_put_spawn_request(&it.bytes, &it.ref, it.ours, it.theirs,
+                              view_of(&mfa), term_nil());
+    assert_int_equal(control_decode(it_written(), &control), 0);
+    assert_int_equal(control.kind, CONTROL_SPAWN_REQUEST);
+    assert_is_pid(control.from, it.ours);
+    assert_is_pid(control.leader, it.theirs);
+    assert_true(term_same_bytes(control.mfa, view_of(&mfa)));
+    assert_int_equal(cnode_type(control.opts), CNODE_TYPE_NIL);
+    buf_fini(&mfa);
+}
+
+static void group_leaders_are_read_back(void **state)
+{
+    struct control control;
+
+    (void)state;
+    buf_clear(&it.bytes);
+    control_put_group_leader(&it.bytes, it.ours, it.theirs);
+    assert_int_equal(control_decode(it_written(), &control), 0);
+    assert_int_equal(control.kind, CONTROL_GROUP_LEADER);
+    assert_is_pid(control.from, it.ours);
+    assert_is_pid(control.to, it.theirs);
+}
+
 static void ei_writes_the_same_bytes(void **state)
 {
     erlang_pid from = {.num = it.ours.id,
@@ -209,6 +242,8 @@ int main(void)
         cmocka_unit_test(links_and_monitors_are_read_back),
         cmocka_unit_test(reasons_follow_as_payload_or_stand_in_the_tuple),
         cmocka_unit_test(spawn_replies_are_read_back),
+        cmocka_unit_test(spawn_requests_are_read_back),
+        cmocka_unit_test(group_leaders_are_read_back),
         cmocka_unit_test(ei_writes_the_same_bytes),
     };
 

@@ -207,6 +207,37 @@ static void bad_options_are_answered_badopt(void **state)
     }
 }
 
+static void a_trace_token_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref = ref_of(f, 1);
+
+    fake_peer_send(&f->peer, "[bye]",
+                   "{30, ~r, ~p, ~p, {test, run, 1}, [monitor], {0, a, b, c, "
+                   "d}}",
+                   &ref, f->caller, f->caller);
+    assert_non_null(strstr(fake_peer_got(&f->peer), "reason=bye"));
+}
+
+static void the_arguments_count_not_their_number(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "{test, run, 2}", "[bye]", "[monitor]");
+    assert_non_null(strstr(fake_peer_got(&f->peer), "reason=bye"));
+}
+
+static void arguments_that_are_no_list_are_a_badarg(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "{test, run, 1}", "[a | b]", "[monitor]");
+    assert_non_null(
+        strstr(fake_peer_got(&f->peer),
+               "reason={badarg,[{erlang,apply,[test,run,[a|b]],[]}]}"));
+    assert_false(f->is_spawned);
+}
+
 static void what_a_handler_refuses_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -499,6 +530,9 @@ int main(void)
         T(without_options_nothing_follows_the_reply),
         T(a_spawned_process_has_the_group_leader_of_the_request),
         T(bad_options_are_answered_badopt),
+        T(a_trace_token_changes_nothing),
+        T(the_arguments_count_not_their_number),
+        T(arguments_that_are_no_list_are_a_badarg),
         T(what_a_handler_refuses_is_answered),
         T(a_request_of_a_third_node_is_dropped),
         T(a_request_is_written_and_its_reply_read),

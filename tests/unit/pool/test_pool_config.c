@@ -147,6 +147,34 @@ static void unknown_behaviours_name_the_nearest(void **state)
         "c.json:2: services.t.behaviour: missing, expected a string\n");
 }
 
+static void what_may_be_spawned_is_read(void **state)
+{
+    (void)state;
+    assert_string_equal(read_json("{'spawn': {'Elixir.My:start': 'kv', "
+                                  "'a:b:c': 'echo'}}"),
+                        "");
+    assert_int_equal(settings.spawn_count, 2);
+    assert_string_equal(atom_text(settings.spawns[0].module), "Elixir.My");
+    assert_string_equal(atom_text(settings.spawns[0].function), "start");
+    assert_string_equal(settings.spawns[0].behaviour->name, "kv");
+    assert_string_equal(atom_text(settings.spawns[1].module), "a:b");
+}
+
+static void what_may_be_spawned_is_checked(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        read_json("{'spawn': {'nothing': 'kv',\n"
+                  "':f': 'kv',\n"
+                  "'m:f': 'ech',\n"
+                  "'m:g': 7}}"),
+        "c.json:1: spawn.nothing: expected \"module:function\"\n"
+        "c.json:2: spawn.:f: expected an atom of 1..255 characters\n"
+        "c.json:3: spawn.m:f: there is no behaviour \"ech\", did you mean "
+        "\"echo\"?\n"
+        "c.json:4: spawn.m:g: expected the name of a behaviour\n");
+}
+
 static void wrong_values_say_what_was_expected(void **state)
 {
     const char *errors;
@@ -228,6 +256,8 @@ int main(void)
         TEST(a_service_is_one_permanent_worker),
         TEST(unknown_keys_name_the_nearest),
         TEST(unknown_behaviours_name_the_nearest),
+        TEST(what_may_be_spawned_is_read),
+        TEST(what_may_be_spawned_is_checked),
         TEST(wrong_values_say_what_was_expected),
         TEST(names_are_used_once),
         TEST(a_plugin_that_does_not_load_is_a_mistake),
