@@ -102,8 +102,8 @@ rows(Collector, Monitor, Rows) ->
 
 'etop collects'(#{node := Node} = C) ->
     P = probe(C),
-    _ = rpc:call(Node, observer_backend, etop_collect, [self()]),
-    {_, Info} = receive {_, I} = M when element(1, I) =:= etop_info -> M after 5000 -> error(messages()) end,
+    Collector = spawn_link(Node, observer_backend, etop_collect, [self()]),
+    {Collector, Info} = receive {_, I} = M when element(1, I) =:= etop_info -> M after 5000 -> error(messages()) end,
     Rows = lists:last(tuple_to_list(Info)),
     true = is_list(Rows),
     true = lists:keymember(P, 2, Rows).
