@@ -40,6 +40,7 @@ start(beam, Name, Opts, Spec) ->
 c_config(#{schedulers := Schedulers}) ->
     #{
         services => #{probe => #{behaviour => probe}},
+        spawn => #{'cnode_conf_probe:spawned' => probe},
         pools => #{conf_pool => #{behaviour => counter, registry => none}},
         runtime => #{schedulers => Schedulers}
     }.

@@ -13,7 +13,7 @@
 -module(cnode_conf_probe).
 -behaviour(gen_server).
 
--export([start_service/0, start/0, start/1]).
+-export([start_service/0, start/0, start/1, spawned/0]).
 -export([start_pool/0, start_children/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 %% For spawn_request: children that end in every way there is.
@@ -54,6 +54,12 @@ start() -> start(undefined).
 
 start(undefined) -> gen_server:start(?MODULE, [], []);
 start(Name) -> gen_server:start({local, Name}, ?MODULE, [], []).
+
+%% What others may spawn: a process that becomes a probe.
+spawned() ->
+    put('$ancestors', [self()]),
+    put('$initial_call', {?MODULE, init, 1}),
+    gen_server:enter_loop(?MODULE, [], #probe{}).
 
 %% ------------------------------------------------- what children of spawn run
 

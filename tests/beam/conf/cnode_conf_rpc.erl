@@ -201,6 +201,18 @@
     [spawn_link(fun() -> Node = erpc:call(Node, erlang, node, []), Me ! {done, I} end) || I <- lists:seq(1, 200)],
     [_ = ?GOT({done, I}) || I <- lists:seq(1, 200)].
 
+%% No Erlang runs on a C node.
+'funs to call'(#{node := Node, target := Target}) ->
+    Ran = try erpc:call(Node, fun() -> ran end) catch Class:Reason -> {Class, Reason} end,
+    Called = rpc:call(Node, erlang, apply, [fun() -> ran end, []]),
+    case Target of
+        beam ->
+            {ran, ran} = {Ran, Called};
+        c ->
+            {error, {exception, undef, [{erlang, apply, [_, []], _} | _]}} = Ran,
+            {badrpc, {'EXIT', {undef, [{erlang, apply, [_, []], _} | _]}}} = Called
+    end.
+
 %% ------------------------------------------------------ by the node under test
 
 'it calls a function here'(C) ->

@@ -247,6 +247,67 @@
     _ = ?GOT({report, P, {some, thing}}),
     [{some, thing}] = flush(P).
 
+%% ------------------------------------------------------------------- in numbers
+
+'a thousand processes come and go'(C) ->
+    Probes = [probe(C) || _ <- lists:seq(1, 1000)],
+    Monitors = [monitor(process, P) || P <- Probes],
+    [P ! {exit, {number, I}} || {P, I} <- lists:zip(Probes, lists:seq(1, 1000))],
+    [{number, I} = down(M) || {M, I} <- lists:zip(Monitors, lists:seq(1, 1000))],
+    1000 = length(lists:usort(Probes)).
+
+'pids do not come back'(C) ->
+    Pids = [
+        begin
+            P = gen_server:call(maps:get(probe, C), {spawn, undefined}),
+            M = monitor(process, P),
+            exit(P, kill),
+            killed = down(M),
+            P
+        end
+     || _ <- lists:seq(1, 500)
+    ],
+    500 = length(lists:usort(Pids)),
+    quiet(probe(C)).
+
+'names come and go'(#{node := Node} = C) ->
+    P = probe(C),
+    Name = name(),
+    [
+        begin
+            true = ask(P, {register, Name}),
+            {Name, Node} ! {n, I},
+            true = ask(P, {unregister, Name})
+        end
+     || I <- lists:seq(1, 200)
+    ],
+    true = [{n, I} || I <- lists:seq(1, 200)] =:= flush(P).
+
+'a hundred thousand names from outside are no harm'(C) ->
+    %% Atoms that only pass through are not kept by the node.
+    P = probe(C),
+    Unique = atom_to_list(name()),
+    [
+        begin
+            Atoms = [list_to_atom(Unique ++ integer_to_list(I * 1000 + J)) || J <- lists:seq(1, 1000)],
+            true = Atoms =:= ask(P, {echo, Atoms})
+        end
+     || I <- lists:seq(1, 110)
+    ],
+    true = ask(P, {register, name()}).
+
+'ten thousand messages wait and are handled'(C) ->
+    P = probe(C),
+    ok = sys:suspend(P),
+    [P ! {n, I} || I <- lists:seq(1, 10000)],
+    ok = sys:resume(P),
+    true = [{n, I} || I <- lists:seq(1, 10000)] =:= flush(P).
+
+'a thousand deferred replies'(C) ->
+    P = probe(C),
+    Requests = [gen_server:send_request(P, {defer, I rem 50, I}) || I <- lists:seq(1, 1000)],
+    [{reply, I} = gen_server:receive_response(R, 5000) || {I, R} <- lists:zip(lists:seq(1, 1000), Requests)].
+
 %% ----------------------------------------------------------------- seq_trace
 
 %% Messages with a token are those without it, for one who does not trace.

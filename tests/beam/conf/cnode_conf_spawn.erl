@@ -128,6 +128,77 @@
     _ = receive {'EXIT', P, {undef, _}} -> ok after 0 -> ok end,
     quiet(probe(C)).
 
+%% What a C node's configuration lists: a process of its own.
+spawned(Node, Opts) -> spawn_opt(Node, cnode_conf_probe, spawned, [], Opts).
+
+'what may be spawned lives'(#{node := Node}) ->
+    P = spawn(Node, cnode_conf_probe, spawned, []),
+    P = ask(P, self),
+    Node = node(P),
+    exit(P, kill).
+
+'what is spawned is monitored'(#{node := Node}) ->
+    {P, Monitor} = spawn_monitor(Node, cnode_conf_probe, spawned, []),
+    x = ask(P, {echo, x}),
+    P ! {exit, boom},
+    boom = down(Monitor).
+
+'what is spawned is linked, both ways'(#{node := Node}) ->
+    process_flag(trap_exit, true),
+    P = spawned(Node, [link]),
+    x = ask(P, {echo, x}),
+    P ! {exit, boom},
+    boom = exit_of(P),
+    Q = puppet(),
+    R = on(Q, fun() -> spawned(Node, [link]) end),
+    Monitor = monitor(process, R),
+    x = ask(R, {echo, x}),
+    exit(Q, boom),
+    boom = down(Monitor).
+
+'what is spawned with a link can be unlinked'(#{node := Node}) ->
+    process_flag(trap_exit, true),
+    {P, Monitor} = spawned(Node, [link, monitor]),
+    unlink(P),
+    P ! {exit, boom},
+    boom = down(Monitor),
+    [] = messages().
+
+'what is spawned can be spoken to before the reply is there'(#{node := Node}) ->
+    Requests = [spawn_request(Node, cnode_conf_probe, spawned, [], []) || _ <- lists:seq(1, 50)],
+    Pids = [receive {spawn_reply, R, ok, P} -> P after 5000 -> error(no_reply) end || R <- Requests],
+    [P = ask(P, self) || P <- Pids],
+    50 = length(lists:usort(Pids)),
+    [exit(P, kill) || P <- Pids].
+
+'a spawn that is abandoned leaves nothing'(#{node := Node} = C) ->
+    [
+        begin
+            R = spawn_request(Node, cnode_conf_probe, spawned, [], [link, monitor]),
+            spawn_request_abandon(R)
+        end
+     || _ <- lists:seq(1, 20)
+    ],
+    quiet(probe(C)).
+
+'what is spawned ends with the connection when it is linked'(C) ->
+    #{node := Node} = start_target(C),
+    process_flag(trap_exit, true),
+    {P, Monitor} = spawned(Node, [link, monitor]),
+    x = ask(P, {echo, x}),
+    true = disconnect_node(Node),
+    noconnection = exit_of(P),
+    noconnection = down(Monitor),
+    noproc = down(monitor(process, P)).
+
+%% No Erlang runs on a C node.
+'a fun to spawn'(#{node := Node, target := Target}) ->
+    {_, Monitor} = spawn_monitor(Node, fun() -> exit(ran) end),
+    case {Target, down(Monitor)} of
+        {beam, ran} -> ok;
+        {c, {undef, [{erlang, apply, [_, []], []}]}} -> ok
+    end.
+
 %% ------------------------------------------------------ by the node under test
 
 'it spawns a process here'(C) ->

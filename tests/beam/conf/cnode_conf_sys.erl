@@ -137,3 +137,14 @@
     barrier(P),
     barrier(Other),
     true = erlang:monitor_node(Node, false).
+
+'the services of the node answer system messages'(#{node := Node} = C) ->
+    _ = probe(C),
+    [
+        begin
+            {status, Pid, {module, _}, [_, running, _, _, _]} = sys:get_status({Name, Node}, 5000),
+            Node = node(Pid),
+            _ = sys:get_state({Name, Node}, 5000)
+        end
+     || Name <- [net_kernel, rex, pg, probe]
+    ].
