@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "term/build.h"
 #include <cnode/error.h>
@@ -152,6 +153,7 @@ static void a_term_too_deep_is_not_called_a_mistake_of_syntax(void **state)
     char deep[40001];
 
     (void)state;
+    limits.term_depth = 10000;
     memset(deep, '[', sizeof(deep) - 1);
     deep[sizeof(deep) - 1] = '\0';
     assert_int_equal(read_call(NULL, "a@h", "p", "1", deep), CNODE_EINVALID);
