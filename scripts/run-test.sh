@@ -13,6 +13,8 @@
 #   cli      the executable as its users meet it
 #   erlang   EUnit (rebar.config) against a real C node
 #   bridge   ExUnit (elixir_bridge) against a real C node
+#   schedulers
+#            both again with 2 and 4 schedulers
 #   conformance
 #            the same cases against a BEAM node and a C node (tests/beam/conf),
 #            from each OTP release there is (scripts/otp.sh)
@@ -33,7 +35,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-standard=(house dev asan cli erlang bridge conformance second plugin demo)
+standard=(house dev asan cli erlang bridge schedulers conformance second plugin demo)
 slow=(tsan sanitized-erlang sanitized-bridge fuzz tidy)
 suites=()
 full=
@@ -150,21 +152,30 @@ in_bridge() { # in_bridge BUILD_FOLDER MIX_ENV ARGUMENTS...
 # Those who start and stop an epmd of their own.
 without_epmd() { (unset ERL_EPMD_PORT && "$@"); }
 
-erlang_tests() { # erlang_tests PRESET
+erlang_tests() { # erlang_tests PRESET [SUFFIX]
     build "$1" cnode || return
     CNODE_BIN=$root/build/$1/bin/cnode REBAR_OFFLINE=1 \
         REBAR_BASE_DIR=$root/build/rebar \
-        many "erlang-$1" sh -c "cd '$root' && rebar3 eunit"
+        many "erlang-$1${2-}" sh -c "cd '$root' && rebar3 eunit"
 }
 
-bridge_tests() { # bridge_tests PRESET
+bridge_tests() { # bridge_tests PRESET [SUFFIX]
     build "$1" cnode || return
     CNODE_BIN=$root/build/$1/bin/cnode \
-        many "bridge-$1" without_epmd in_bridge bridge-test test test
+        many "bridge-$1${2-}" without_epmd in_bridge bridge-test test test
 }
 
 suite_erlang() { erlang_tests dev; }
 suite_bridge() { bridge_tests dev; }
+suite_schedulers() {
+    local number
+    for number in 2 4; do
+        export CNODE_TEST_SCHEDULERS=$number
+        erlang_tests dev "-on-$number"
+        bridge_tests dev "-on-$number"
+    done
+    unset CNODE_TEST_SCHEDULERS
+}
 suite_sanitized-erlang() { erlang_tests asan; }
 suite_sanitized-bridge() { bridge_tests asan; }
 

@@ -39,7 +39,7 @@ int door_deliver(struct node *node, const struct signal *signal)
 
 void door_dispatch(struct node *node, const struct signal *signal)
 {
-    struct signal message = *signal;
+    struct signal message;
     int rc;
 
     if (node_of_pid(node, signal->to) == node) {
@@ -52,6 +52,7 @@ void door_dispatch(struct node *node, const struct signal *signal)
     }
     rc = door_deliver(node, signal);
     if (rc != 0) {
+        message = *signal;
         message.kind = SIGNAL_MESSAGE;
         node_undelivered(node, &message, rc);
     }

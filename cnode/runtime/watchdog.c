@@ -85,7 +85,8 @@ static void look(struct watchdog *dog, unsigned i, uint64_t now)
         (sight->reported || dog->budget_ns == 0 || ran_ns < dog->budget_ns)) {
         return;
     }
-    what = atomic_load_explicit(&watch->what, memory_order_relaxed);
+    /* acquire: pairs with watch_begin() */
+    what = atomic_load_explicit(&watch->what, memory_order_acquire);
     pid = atomic_load_explicit(&watch->pid, memory_order_relaxed);
     sight->reported = true;
     METRIC_INC(callbacks_slow);

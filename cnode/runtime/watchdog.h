@@ -23,12 +23,13 @@ struct watch {
     _Atomic uint64_t pid;       /* slot << 32 | serial */
 };
 
-/* relaxed: the watchdog only samples; nothing else is ordered by these. */
+/* relaxed: the watchdog only samples; nothing else is ordered by these. `what`:
+ * release, as it reads the text. */
 static inline void watch_begin(struct watch *watch, const char *what,
                                uint32_t slot, uint32_t serial)
 {
     uint64_t runs = atomic_load_explicit(&watch->runs, memory_order_relaxed);
-    atomic_store_explicit(&watch->what, what, memory_order_relaxed);
+    atomic_store_explicit(&watch->what, what, memory_order_release);
     atomic_store_explicit(&watch->pid, (uint64_t)slot << 32 | serial,
                           memory_order_relaxed);
     atomic_store_explicit(&watch->runs, runs + 1, memory_order_relaxed);

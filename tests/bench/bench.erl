@@ -12,7 +12,7 @@
 -define(ECHO_BYTES, 32).
 -define(TUNED, [{delay_send, true}, {buffer, 262144}]).
 
-main([CNode, CPid, BNode, BPid, Rounds, Seconds, Most]) ->
+main([CNode, CPid, BNode, BPid, DNode, DPid, Rounds, Seconds, Most]) ->
     Variants = [#{name => beam, node => atom(BNode), pid => BPid, tune => []},
                 #{name => cnode, node => atom(CNode), pid => CPid,
                   tune => [{delay_send, false}, {buffer, 262144}]},
@@ -29,6 +29,9 @@ main([CNode, CPid, BNode, BPid, Rounds, Seconds, Most]) ->
     Timed = [{K, [round_of(K, Variants, Ms) || _ <- lists:seq(1, R)]}
              || K <- keys()],
     table(Timed ++ Memory),
+    schedulers([#{name => one, node => atom(CNode), pid => CPid, tune => []},
+                #{name => two, node => atom(DNode), pid => DPid, tune => []}],
+               R, Ms),
     halt(0).
 
 atom(Text) -> list_to_atom(Text).
@@ -190,6 +193,61 @@ start_next(Node, Counter, To) ->
 envelope(Id) ->
     {msg_envelope, {self(), 0}, call, {ref, 'Elixir.Bench.Worker', Id},
      {settings, nil, true, nil, nil, nil, 60000}, {s, increment, nil, nil}}.
+
+%% --- one scheduler and two: calls of 64 callers, each to a worker of its own
+
+schedulers(Variants, Rounds, Ms) ->
+    [pong = net_adm:ping(Node) || #{node := Node} <- Variants],
+    Keys = [{pool_calls_64, per_s, more}, {worker_calls_64, per_s, more},
+            {pool_cpu_per_call, us, less}],
+    io:format("~n~-22s ~-9s ~12s ~12s  ~s~n",
+              ["figure", "unit", "1 scheduler", "2 schedulers",
+               "better by (least - most)"]),
+    [begin
+         Results = [scheduler_round(Key, Variants, Ms)
+                    || _ <- lists:seq(1, Rounds)],
+         [One, Two] = [cell([V || R <- Results, {N, V} <- R, N =:= Name])
+                       || Name <- [one, two]],
+         io:format("~-22s ~-9s ~12s ~12s  ~s~n",
+                   [label(Key), Unit, One, Two,
+                    ratio(Better, Results, two, one)])
+     end || {_, Unit, Better} = Key <- Keys].
+
+scheduler_round(Key, Variants, Ms) ->
+    [{Name, scheduler_figure(Key, V, Ms)} || #{name := Name} = V <- Variants].
+
+scheduler_figure({pool_calls_64, _, _}, #{node := Node}, Ms) ->
+    each_worker(fun(Id) -> {{'Elixir.Bench', Node}, envelope(Id)} end, Ms);
+scheduler_figure({worker_calls_64, _, _}, #{node := Node}, Ms) ->
+    Pids = [worker_pid(Node, Id) || Id <- lists:seq(1, 64)],
+    each_worker(fun(Id) -> {lists:nth(Id, Pids), envelope(Id)} end, Ms);
+scheduler_figure({pool_cpu_per_call, _, _}, #{pid := Pid} = V, Ms) ->
+    Before = cpu_us(Pid),
+    Rate = scheduler_figure({pool_calls_64, per_s, more}, V, Ms),
+    (cpu_us(Pid) - Before) / (Rate * Ms / 1000).
+
+each_worker(Target, Ms) ->
+    Next = counters:new(1, []),
+    in_parallel(64, Ms, fun() -> call_own(Target, Next) end).
+
+call_own(Target, Next) ->
+    {Server, Request} =
+        case get(target) of
+            undefined ->
+                counters:add(Next, 1, 1),
+                New = Target((counters:get(Next, 1) - 1) rem 64 + 1),
+                put(target, New),
+                New;
+            Known -> Known
+        end,
+    _ = gen_server:call(Server, Request, 60000).
+
+worker_pid(Node, Id) ->
+    Fetch = {msg_envelope, {self(), 0}, call, {ref, 'Elixir.Bench.Worker', Id},
+             {settings, nil, true, nil, nil, nil, 60000},
+             {s, {fetch, process}, nil, nil}},
+    {_Ref, Node, Pid} = gen_server:call({'Elixir.Bench', Node}, Fetch, 60000),
+    Pid.
 
 %% --- the machine's own figures
 

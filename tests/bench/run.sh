@@ -52,6 +52,10 @@ erlc -o "$tmp" "$here"/bench.erl "$here"/bench_peer.erl
 "$cnode" start --config "$here/bench.json" --cookie "$cookie" >"$tmp/cnode.out" 2>"$tmp/cnode.log" &
 cpid=$!
 pids+=("$cpid")
+"$cnode" start --config "$here/bench.json" --name bench_d@127.0.0.1 --cookie "$cookie" \
+    --set runtime.schedulers=2 >"$tmp/cnode2.out" 2>"$tmp/cnode2.log" &
+dpid=$!
+pids+=("$dpid")
 erl -noshell -name bench_b@127.0.0.1 -setcookie "$cookie" -pa "$tmp" +P 4000000 \
     -run bench_peer start </dev/null >"$tmp/beam.log" 2>&1 &
 bpid=$!
@@ -59,8 +63,8 @@ pids+=("$bpid")
 
 for _ in $(seq 100); do
     names=$(epmd -port "$ERL_EPMD_PORT" -names 2>/dev/null || true)
-    case $names in *bench_c*bench_b* | *bench_b*bench_c*) break ;; esac
-    kill -0 "$cpid" 2>/dev/null || { cat "$tmp/cnode.log" >&2; exit 1; }
+    if [[ $names == *bench_b* && $names == *bench_c* && $names == *bench_d* ]]; then break; fi
+    kill -0 "$cpid" "$dpid" 2>/dev/null || { cat "$tmp"/cnode*.log >&2; exit 1; }
     sleep 0.1
 done
 
@@ -71,4 +75,4 @@ printf '%s, %s cores, OTP %s, %s rounds of %s s\n' \
 # the beam.smp that does the work is the process itself: erl execs it
 erl -noshell -name bench_a@127.0.0.1 -setcookie "$cookie" -pa "$tmp" \
     -run bench main bench_c@127.0.0.1 "$cpid" bench_b@127.0.0.1 "$bpid" \
-    "$rounds" "$seconds" "$workers"
+    bench_d@127.0.0.1 "$dpid" "$rounds" "$seconds" "$workers"
