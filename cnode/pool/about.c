@@ -181,13 +181,21 @@ void about_pool(const struct process *process, struct process_about *about)
     about->module = pool->config->name;
     about->is_supervisor = true;
     about->bytes = sizeof(*pool);
+    if (pool->part > 0) {
+        add_pool(about, pool); /* the head of all parts */
+    }
 }
 
 void about_pool_label(const struct process *process, struct buf *buf)
 {
     const struct pool *pool = CONTAINER_OF(process, struct pool, process);
 
-    term_format(buf, "{pool, ~A}", pool->config->name);
+    if (pool->part > 0) {
+        term_format(buf, "{part, ~A, ~u}", pool->config->name,
+                    (uint64_t)pool->part);
+    } else {
+        term_format(buf, "{pool, ~A}", pool->config->name);
+    }
 }
 
 int about_pool_state(struct process *process, struct buf *buf)

@@ -9,6 +9,14 @@
 enum child_request_kind child_request(struct cnode_term request,
                                       struct cnode_term *argument)
 {
+    static const struct {
+        const char *name;
+        enum child_request_kind kind;
+    } requests[] = {
+        {"start_child", CHILD_START},     {"terminate_child", CHILD_TERMINATE},
+        {"restart_child", CHILD_RESTART}, {"delete_child", CHILD_DELETE},
+        {"get_childspec", CHILD_SPEC},
+    };
     struct cnode_term parts[2];
 
     if (term_is_atom(request, A_which_children)) {
@@ -21,11 +29,12 @@ enum child_request_kind child_request(struct cnode_term request,
         return CHILD_OTHER;
     }
     *argument = parts[1];
-    if (term_is_atom(parts[0], A_start_child)) {
-        return CHILD_START;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        if (cnode_is_atom(parts[0], requests[i].name)) {
+            return requests[i].kind;
+        }
     }
-    return term_is_atom(parts[0], A_terminate_child) ? CHILD_TERMINATE
-                                                     : CHILD_OTHER;
+    return CHILD_OTHER;
 }
 
 /* The arguments of AdvancedPool's worker are a list of one list of them. */

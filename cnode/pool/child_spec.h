@@ -14,6 +14,9 @@ enum child_request_kind {
     CHILD_COUNT,     /* count_children */
     CHILD_START,     /* {start_child, Spec} */
     CHILD_TERMINATE, /* {terminate_child, PidOrId} */
+    CHILD_RESTART,   /* {restart_child, Id} */
+    CHILD_DELETE,    /* {delete_child, Id} */
+    CHILD_SPEC,      /* {get_childspec, PidOrId} */
 };
 
 /* `argument`: the spec, or the pid or id. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/node.h"
+#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/supervisor.h"
@@ -50,6 +51,8 @@ static const struct process_class part_class = {
     .name = "pool",
     .message = on_message,
     .exit = on_exit_signal,
+    .describe = about_pool,
+    .put_label = about_pool_label,
 };
 
 int parts_spawn(struct pool *part)

@@ -115,11 +115,14 @@ static void start_worker(const struct view *view, struct cnode_term spec)
     reply_started(view, w);
 }
 
-static void terminate_worker(const struct view *view, struct cnode_term term)
+/* The worker of that pid if it is one of these. NULL: the caller was told, or
+ * another part will answer. */
+static struct cnode_worker *find_worker(const struct view *view,
+                                        struct cnode_term term)
 {
     struct pool *pool = view->pool;
     struct process *process = NULL;
-    struct cnode_worker *w;
+    struct cnode_worker *w = NULL;
     struct pool *part;
     struct pid pid;
 
@@ -127,21 +130,53 @@ static void terminate_worker(const struct view *view, struct cnode_term term)
         part = parts_of_scheduler(pool, pid.serial & PID_SCHEDULER_MASK);
         if (view->segment == NULL && part != NULL && part != pool) {
             pass_on(view, part->part);
-            return;
+            return NULL;
         }
         process = node_find(pool->node, pid);
     }
-    if (process == NULL || process->class != &pool->worker_class) {
+    if (process != NULL && process->class == &pool->worker_class) {
+        w = CONTAINER_OF(process, struct cnode_worker, process);
+    }
+    if (w == NULL || !is_of(view, w)) {
         reply(view, "{error, not_found}", TERM_NONE);
+        return NULL;
+    }
+    return w;
+}
+
+static void terminate_worker(const struct view *view, struct cnode_term term)
+{
+    struct cnode_worker *w = find_worker(view, term);
+
+    if (w != NULL) {
+        worker_end(w, atom_term(A_shutdown), AFTER_NEVER);
+        reply(view, "ok", TERM_NONE);
+    }
+}
+
+static void worker_spec(const struct view *view, struct cnode_term term)
+{
+    static const char *const restarts[] = {
+        [RESTART_PERMANENT] = "permanent",
+        [RESTART_TRANSIENT] = "transient",
+        [RESTART_TEMPORARY] = "temporary",
+    };
+    struct cnode_worker *w = find_worker(view, term);
+    const struct pool_config_worker *config = &view->pool->config->worker;
+    struct buf ref;
+
+    if (w == NULL) {
         return;
     }
-    w = CONTAINER_OF(process, struct cnode_worker, process);
-    if (!is_of(view, w)) {
-        reply(view, "{error, not_found}", TERM_NONE);
-        return;
-    }
-    worker_end(w, atom_term(A_shutdown), AFTER_NEVER);
-    reply(view, "ok", TERM_NONE);
+    buf_init(&ref, 0);
+    worker_put_ref(&ref, w);
+    (void)gen_reply(view->pool->node, view->self, &view->gen->from,
+                    "{ok, #{id => undefined, start => {~A, start_link, [~t]}, "
+                    "restart => ~a, shutdown => 5000, type => worker, "
+                    "modules => [~A]}}",
+                    config->module, term_at(buf_data(&ref), buf_size(&ref)),
+                    restarts[config->restart], config->module);
+    buf_fini(&ref);
 }
 
 static void inquire(const struct view *view, enum inquiry_kind kind)
@@ -169,6 +204,13 @@ static void answer_for_workers(const struct view *view)
         return;
     case CHILD_TERMINATE:
         terminate_worker(view, argument);
+        return;
+    case CHILD_SPEC:
+        worker_spec(view, argument);
+        return;
+    case CHILD_RESTART:
+    case CHILD_DELETE: /* as of a supervisor whose children are all alike */
+        reply(view, "{error, simple_one_for_one}", TERM_NONE);
         return;
     case CHILD_OTHER:
         break;
@@ -299,31 +341,76 @@ static void start_face(struct pool *pool, const struct gen_from *from,
                     node_pid(pool->node, &face->process));
 }
 
-static struct face *face_by_id(const struct pool *pool, struct cnode_term id)
+/* The number in {worker_supervisor, N} or {segment, N} of a child there is. */
+static bool child_by_id(const struct pool *pool, struct cnode_term id,
+                        struct face **face, uint32_t *segment)
 {
     struct cnode_term parts[2];
     uint64_t number;
 
-    if (!term_get_tuple(id, 2, parts) ||
-        !cnode_is_atom(parts[0], "worker_supervisor") ||
-        !cnode_get_uint(parts[1], &number) || number < 1 ||
-        number > pool->face_count) {
-        return NULL;
+    *face = NULL;
+    if (!term_get_tuple(id, 2, parts) || !cnode_get_uint(parts[1], &number)) {
+        return false;
     }
-    return pool->faces[number - 1]->state == FACE_UP ? pool->faces[number - 1]
-                                                     : NULL;
+    if (cnode_is_atom(parts[0], "worker_supervisor") && number >= 1 &&
+        number <= pool->face_count) {
+        *face = pool->faces[number - 1];
+        return (*face)->state != FACE_REMOVED;
+    }
+    *segment = (uint32_t)number;
+    return cnode_is_atom(parts[0], "segment") &&
+           number < pool->config->supervisors.segments;
 }
 
-static void terminate_face(struct pool *pool, const struct gen_from *from,
-                           struct cnode_term id)
+static void terminate_child(struct pool *pool, const struct gen_from *from,
+                            struct cnode_term id)
 {
-    struct face *face = face_by_id(pool, id);
+    struct face *face;
+    uint32_t segment;
+    bool is_face = child_by_id(pool, id, &face, &segment) && face != NULL &&
+                   face->state == FACE_UP;
 
-    if (face != NULL) {
+    if (is_face) {
         face_remove(face);
     }
     (void)gen_reply(pool->node, &pool->process, from,
-                    face != NULL ? "ok" : "{error, not_found}");
+                    is_face ? "ok" : "{error, not_found}");
+}
+
+/* restart_child and delete_child: for children that are stopped, and ours are
+ * not, or are gone. */
+static void refuse_child(struct pool *pool, const struct gen_from *from,
+                         struct cnode_term id)
+{
+    const char *answer = "{error, not_found}";
+    struct face *face;
+    uint32_t segment;
+
+    if (child_by_id(pool, id, &face, &segment)) {
+        bool is_up = face != NULL ? face->state == FACE_UP
+                                  : !pid_is_none(pool->segment_pids[segment]);
+
+        answer = is_up ? "{error, running}" : "{error, restarting}";
+    }
+    (void)gen_reply(pool->node, &pool->process, from, answer);
+}
+
+static void child_spec(struct pool *pool, const struct gen_from *from,
+                       struct cnode_term id)
+{
+    struct face *face;
+    uint32_t segment;
+
+    if (!child_by_id(pool, id, &face, &segment)) {
+        (void)gen_reply(pool->node, &pool->process, from, "{error, not_found}");
+        return;
+    }
+    (void)gen_reply(pool->node, &pool->process, from,
+                    "{ok, #{id => ~t, start => {~A, start_link, [~A]}, restart "
+                    "=> permanent, shutdown => infinity, type => supervisor, "
+                    "modules => [~A]}}",
+                    id, A_WorkerSupervisor, pool->config->name,
+                    A_WorkerSupervisor);
 }
 
 static void answer_for_pool(struct pool *pool, const struct gen_message *gen)
@@ -342,7 +429,14 @@ static void answer_for_pool(struct pool *pool, const struct gen_message *gen)
             start_face(pool, &gen->from, argument);
             return;
         case CHILD_TERMINATE:
-            terminate_face(pool, &gen->from, argument);
+            terminate_child(pool, &gen->from, argument);
+            return;
+        case CHILD_RESTART:
+        case CHILD_DELETE:
+            refuse_child(pool, &gen->from, argument);
+            return;
+        case CHILD_SPEC:
+            child_spec(pool, &gen->from, argument);
             return;
         case CHILD_OTHER:
             break;

@@ -8,15 +8,24 @@
 
 -import(cnode_peer, [eventually/1, eventually/2, name/1]).
 
--define(CONFIG, #{
-    services => #{echo => #{behaviour => echo}, counter => #{behaviour => counter}},
-    pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
-}).
+%% All of it with one scheduler and with several.
+suite(Tests) ->
+    [
+        {lists:concat([Schedulers, " schedulers"]), cnode_peer:suite(config(Schedulers), Tests)}
+     || Schedulers <- [1]
+    ].
+
+config(Schedulers) ->
+    #{
+        runtime => #{schedulers => Schedulers},
+        services => #{echo => #{behaviour => echo}, counter => #{behaviour => counter}},
+        pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
+    }.
 
 %% ----------------------------------------------------------------------- sys
 
 sys_test_() ->
-    cnode_peer:suite(?CONFIG, [
+    suite([
         {"get_state gives the state of every kind of process", fun get_state/1},
         {"get_status is as of a gen_server", fun get_status/1},
         {"replace_state raises an error that says who refused", fun replace_state/1},
@@ -154,7 +163,7 @@ event_calls(Node) ->
 %% ------------------------------------------------------------- rpc and erpc
 
 rpc_test_() ->
-    cnode_peer:suite(?CONFIG, [
+    suite([
         {"rpc and erpc call functions of the list", fun calls/1},
         {"anything else is undef, in every way to ask", fun undef/1},
         {"multicall, send_request, multicast", fun requests/1},
@@ -282,7 +291,7 @@ bad_arguments(Node) ->
 %% -------------------------------------------------------------- process_info
 
 process_info_test_() ->
-    cnode_peer:suite(?CONFIG, [
+    suite([
         {"links, monitors, names and messages are true", fun process_info_ties/1},
         {"reductions count the messages handled", fun process_info_reductions/1},
         {"process_info/1 has what a BEAM has, in its order", fun process_info_all/1},
@@ -374,7 +383,7 @@ process_info_items(Node) ->
 %% The calls that the processes of observer and etop make, without windows.
 
 observer_test_() ->
-    cnode_peer:suite(?CONFIG, [
+    suite([
         {"system tab", fun system_tab/1},
         {"load charts and memory allocators tabs", fun charts_tabs/1},
         {"applications tab", fun applications_tab/1},
@@ -599,3 +608,81 @@ observer_modules(Node) ->
      || M <- Modules
     ],
     ?assertMatch({badrpc, {'EXIT', {undef, _}}}, rpc:call(C, lists, module_info, [])).
+
+%% --------------------------------------------------------------- supervisors
+
+supervisor_test_() ->
+    suite([
+        {"which_children, count_children, get_childspec of a pool", fun pool_children/1},
+        {"the same of a worker supervisor and a segment", fun worker_children/1},
+        {"children that are there cannot be restarted or deleted", fun refused_children/1},
+        {"what Task.Supervisor and Agent ask for fails, and does not hang", fun strangers/1}
+    ]).
+
+pool_children(Node) ->
+    Pool = {'Elixir.Counters', name(Node)},
+    Children = supervisor:which_children(Pool),
+    Counts = supervisor:count_children(Pool),
+    ?assertEqual(length(Children), proplists:get_value(specs, Counts)),
+    ?assertEqual(length(Children), proplists:get_value(supervisors, Counts)),
+    [
+        begin
+            {ok, Spec} = supervisor:get_childspec(Pool, Id),
+            ?assertMatch(#{id := Id, type := supervisor, restart := permanent,
+                start := {_, _, _}, shutdown := infinity, modules := Modules}, Spec)
+        end
+     || {Id, Pid, supervisor, Modules} <- Children,
+        is_pid(Pid)
+    ],
+    ?assertEqual({error, not_found}, supervisor:get_childspec(Pool, nobody)),
+    ?assertEqual({error, not_found}, supervisor:get_childspec(Pool, {segment, 1 bsl 70})).
+
+worker_children(Node) ->
+    Workers = [cnode_peer:worker(Node, {child, N}) || N <- lists:seq(1, 20)],
+    Children = supervisor:which_children({'Elixir.Counters', name(Node)}),
+    [Face | _] = [Pid || {{worker_supervisor, _}, Pid, _, _} <- Children],
+    Segments = [Pid || {{segment, _}, Pid, _, _} <- Children],
+    Of = fun(Sup) -> [Pid || {undefined, Pid, worker, _} <- supervisor:which_children(Sup)] end,
+    ?assertEqual([], Workers -- Of(Face)),
+    ?assertEqual([], Workers -- lists:append([Of(S) || S <- Segments])),
+    [
+        ?assertMatch({ok, #{type := worker, restart := permanent,
+            start := {'Elixir.Counters.Worker', start_link, [{ref, _, {child, _}}]}}},
+            supervisor:get_childspec(Face, Worker))
+     || Worker <- Workers
+    ],
+    ?assertEqual({error, not_found}, supervisor:get_childspec(Face, self())),
+    ?assertEqual(length(Of(Face)),
+        proplists:get_value(active, supervisor:count_children(Face))),
+    [Worker | _] = Workers,
+    ok = supervisor:terminate_child(Face, Worker),
+    ?assertNot(erpc:call(name(Node), erlang, is_process_alive, [Worker])),
+    ?assertEqual({error, not_found}, supervisor:terminate_child(Face, Worker)).
+
+refused_children(Node) ->
+    Pool = {'Elixir.Counters', name(Node)},
+    [{Id, Pid, _, _} | _] = supervisor:which_children(Pool),
+    ?assertEqual({error, running}, supervisor:restart_child(Pool, Id)),
+    ?assertEqual({error, running}, supervisor:delete_child(Pool, Id)),
+    ?assertEqual({error, not_found}, supervisor:restart_child(Pool, nobody)),
+    ?assertEqual({error, not_found}, supervisor:terminate_child(Pool, nobody)),
+    ?assertMatch({error, {invalid_child_spec, _}}, supervisor:start_child(Pool, nothing)),
+    ?assertEqual({error, simple_one_for_one}, supervisor:restart_child(Pid, Id)),
+    ?assertMatch({error, {invalid_child_spec, _}}, supervisor:start_child(Pid, [])).
+
+%% The calls that Elixir's modules make.
+strangers(Node) ->
+    C = name(Node),
+    Worker = cnode_peer:worker(Node, stranger),
+    Task = {start_task, [{C, self(), self()}, monitor], temporary, nil},
+    [
+        ?assertMatch({error, _}, gen_server:call(Process, Task))
+     || Process <- [{'Elixir.Counters', C}, {net_kernel, C}, {rex, C}]
+    ],
+    Fun = fun(State) -> State end,
+    [
+        ?assertMatch({unhandled, _}, gen_server:call(Worker, Request))
+     || Request <- [{get, Fun}, {update, Fun}, {get_and_update, Fun}, Task]
+    ],
+    ok = gen_server:cast(Worker, {cast, Fun}),
+    ok = gen_server:stop(Worker).
