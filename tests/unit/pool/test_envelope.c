@@ -266,6 +266,12 @@ static void requests_are_told_apart(void **state)
     assert_int_equal(child_request(term_of("{terminate_child, 1}"), &argument),
                      CHILD_TERMINATE);
     assert_int_equal(child_request(term_of("{delete_child, 1}"), &argument),
+                     CHILD_DELETE);
+    assert_int_equal(child_request(term_of("{restart_child, 1}"), &argument),
+                     CHILD_RESTART);
+    assert_int_equal(child_request(term_of("{get_childspec, 1}"), &argument),
+                     CHILD_SPEC);
+    assert_int_equal(child_request(term_of("{hello, 1}"), &argument),
                      CHILD_OTHER);
     assert_int_equal(child_request(term_of("{start_child, 1, 2}"), &argument),
                      CHILD_OTHER);

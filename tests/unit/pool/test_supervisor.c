@@ -211,11 +211,37 @@ static void anything_else_is_unsupported_never_silent(void **state)
                         "ping,ctx,nil}}}}");
     assert_string_equal(world_call(&world, "P", "[]"),
                         "{error,{unsupported,[]}}");
-    assert_string_equal(world_call(&world, "P", "{restart_child, x}"),
-                        "{error,{unsupported,{restart_child,x}}}");
+    assert_string_equal(world_call(&world, "P", "{hello, x}"),
+                        "{error,{unsupported,{hello,x}}}");
     world_cast(&world, "P", "x");
     world_send_pid(&world, face_pid(0), "x");
     assert_string_equal(world_got(&world), "");
+}
+
+static void children_have_specs_and_are_not_restarted_by_hand(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        world_call(&world, "P", "{get_childspec, {segment, 1}}"),
+        "{ok,#{id => {segment,1},start => "
+        "{'Elixir.Noizu.AdvancedPool.WorkerSupervisor',start_link,['P']},"
+        "restart => permanent,shutdown => infinity,type => supervisor,"
+        "modules => ['Elixir.Noizu.AdvancedPool.WorkerSupervisor']}}");
+    assert_string_equal(
+        world_call(&world, "P", "{restart_child, {worker_supervisor, 1}}"),
+        "{error,running}");
+    assert_string_equal(world_call(&world, "P", "{delete_child, {segment, 0}}"),
+                        "{error,running}");
+    assert_string_equal(
+        world_call(&world, "P", "{get_childspec, {segment, 2}}"),
+        "{error,not_found}");
+    assert_string_equal(
+        world_call(&world, "P", "{restart_child, {worker_supervisor, 0}}"),
+        "{error,not_found}");
+    assert_string_equal(face_call(0, "{restart_child, x}"),
+                        "{error,simple_one_for_one}");
+    assert_string_equal(face_call(0, "{get_childspec, x}"),
+                        "{error,not_found}");
 }
 
 static void faces_come_back_and_keep_their_workers(void **state)
@@ -328,6 +354,7 @@ int main(void)
         TEST(terminate_child_ends_it_for_good),
         TEST(a_segment_answers_for_its_own),
         TEST(anything_else_is_unsupported_never_silent),
+        TEST(children_have_specs_and_are_not_restarted_by_hand),
         TEST(faces_come_back_and_keep_their_workers),
         TEST(the_pool_lists_faces_and_segments),
         TEST(advanced_pool_may_add_a_worker_supervisor),
