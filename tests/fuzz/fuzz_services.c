@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cluster/cluster.h"
 #include "node/door.h"
+#include "node/receive.h"
 #include "support/node/fake_peer.h"
 #include "term/build.h"
 #include "term/validate.h"
@@ -84,7 +85,7 @@ static void spawn(struct world *w, struct cnode_term term)
     control.leader = parts[2];
     control.mfa = parts[3];
     control.opts = parts[4];
-    route_control(&w->node, w->peer.peer, &control);
+    receive_control(&w->node, w->peer.peer, &control);
     buf_fini(&head);
 }
 

@@ -15,6 +15,7 @@
 #include <cnode/error.h>
 
 #include "node/door.h"
+#include "node/receive.h"
 #include "support/node/fake_peer.h"
 #include "support/node/recorder.h"
 
@@ -94,7 +95,7 @@ static void request(struct fixture *f, const char *mfa, const char *option,
     control.mfa = parts[3];
     control.opts = parts[4];
     control.payload = term_at(buf_data(&payload), buf_size(&payload));
-    route_control(&f->node, f->peer.peer, &control);
+    receive_control(&f->node, f->peer.peer, &control);
     buf_fini(&head);
     buf_fini(&payload);
 }
