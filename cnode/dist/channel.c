@@ -244,7 +244,7 @@ static int feed_whole(struct channel *channel, struct assembly *assembly)
     struct control control;
     int rc = decode_control(term_at(bytes, size), &control);
 
-    if (rc == 0 && assembly->over_limit) {
+    if (rc == 0 && assembly->over_limit && control.has_payload) {
         drop_over_limit(channel, &control, bytes + size, len - size);
         return 0;
     }
