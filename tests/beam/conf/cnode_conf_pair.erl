@@ -186,7 +186,7 @@ pair(C) ->
     {ok, y} = ask(P, {call, R, {echo, y}, 5000}),
     {error, noproc} = ask(P, {call, Q, {echo, x}, 5000}).
 
-'they cut and make their connection'(C) ->
+'they cut and make their connection'(#{node := Here} = C) ->
     {P, Q, #{node := Node}} = pair(C),
     false = ask(P, {trap_exit, true}),
     [
@@ -199,6 +199,8 @@ pair(C) ->
         end
      || _ <- lists:seq(1, 10)
     ],
+    %% The other may not have seen yet that it is cut.
+    eventually(fun() -> not lists:member(Here, ask(Q, nodes) ++ ask(Q, {nodes, hidden})) end),
     {ok, y} = ask(Q, {call, P, {echo, y}, 5000}).
 
 'they dial each other at once'(#{node := Here} = C) ->
