@@ -108,6 +108,7 @@ pair(C) ->
     true = ask(P, {link, Q}),
     {ok, x} = ask(P, {call, Q, {echo, x}, 5000}),
     M = monitor(process, P),
+    barrier(P),
     exit(Q, boom),
     boom = down(M).
 
@@ -137,6 +138,7 @@ pair(C) ->
     true = ask(P, {exit, Q, normal}),
     [{'EXIT', P, {some, "reason"}}, {'EXIT', P, normal}] = flushed(Q, 2),
     M = monitor(process, Q),
+    barrier(Q),
     true = ask(P, {exit, Q, kill}),
     killed = down(M).
 
