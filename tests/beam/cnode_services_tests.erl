@@ -8,19 +8,12 @@
 
 -import(cnode_peer, [eventually/1, eventually/2, name/1]).
 
-%% All of it with one scheduler and with several.
-suite(Tests) ->
-    [
-        {lists:concat([Schedulers, " schedulers"]), cnode_peer:suite(config(Schedulers), Tests)}
-     || Schedulers <- [1]
-    ].
+-define(CONFIG, #{
+    services => #{echo => #{behaviour => echo}, counter => #{behaviour => counter}},
+    pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
+}).
 
-config(Schedulers) ->
-    #{
-        runtime => #{schedulers => Schedulers},
-        services => #{echo => #{behaviour => echo}, counter => #{behaviour => counter}},
-        pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
-    }.
+suite(Tests) -> cnode_peer:suite(?CONFIG, Tests).
 
 %% ----------------------------------------------------------------------- sys
 
