@@ -34,8 +34,8 @@
  *
  * What no BEAM takes is refused where it is written (CNODE_EINVALID): a map
  * that has a key twice, a float that is not finite, an atom of more than 255
- * characters. Containers nest at most limits.term_depth deep (1000000), in large
- * maps are at most limits.map_pairs pairs (1000000).
+ * characters. Containers nest at most limits.term_depth deep (1000000), in
+ * large maps are at most limits.map_pairs pairs (1000000).
  */
 #ifndef CNODE_TERM_H
 #define CNODE_TERM_H

@@ -13,7 +13,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ACTORS = 4, PEERS = 2, FRAME_MAX = 400, STEPS_MAX = 400 };
+enum {
+    ACTORS = 4,
+    PEERS = 2,
+    SCHEDULERS_MOST = 3,
+    FRAME_MAX = 400,
+    STEPS_MAX = 400
+};
 
 struct actor {
     struct process process;
@@ -32,6 +38,11 @@ struct world {
 };
 
 static const char *const peer_names[PEERS] = {"p0@127.0.0.1", "p1@127.0.0.1"};
+
+static struct node *some_node(struct world *w, unsigned i)
+{
+    return w->node.all[i % w->node.count];
+}
 
 static unsigned next(struct world *w, unsigned below)
 {
@@ -66,7 +77,7 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
 static const struct process_class actor_class = {
     .name = "actor", .message = on_message, .exit = on_exit_signal};
 
-static void actor_start(struct world *w, unsigned i)
+static void actor_start(struct world *w, unsigned i, struct node *node)
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     struct actor *actor = &w->actors[i];
@@ -74,14 +85,13 @@ static void actor_start(struct world *w, unsigned i)
     if (actor->is_alive) {
         return;
     }
-    actor->node = &w->node;
+    actor->node = node;
     actor->is_alive = true;
-    CHECK(node_spawn(&w->node, &actor->process, &actor_class) == 0);
+    CHECK(node_spawn(node, &actor->process, &actor_class) == 0);
     if (i % 2 != 0) {
         actor->process.flags |= PROCESS_TRAP_EXIT;
     }
-    CHECK(names_register(&w->node, atom_intern(names[i], 1), &actor->process) ==
-          0);
+    CHECK(names_register(node, atom_intern(names[i], 1), &actor->process) == 0);
 }
 
 /* a:b makes an actor that is dead live again, or fails; c:d is unknown. */
@@ -90,13 +100,12 @@ static int on_spawn(void *owner, struct node *node,
 {
     struct world *w = owner;
 
-    (void)node;
     if (!cnode_is_atom(call->module, "a")) {
         return CNODE_NOT_FOUND;
     }
     for (unsigned i = 0; i < ACTORS; i++) {
         if (!w->actors[i].is_alive) {
-            actor_start(w, i);
+            actor_start(w, i, node);
             *process = &w->actors[i].process;
             return 0;
         }
@@ -321,7 +330,7 @@ static void start_monitor(struct world *w, struct actor *actor)
     if (next(w, 4) == 0) {
         dest = dest_name(atom_intern("a", 1), dest.node);
     }
-    CHECK(monitor_start(&w->node, &actor->process, &dest, &actor->ref) == 0);
+    CHECK(monitor_start(actor->node, &actor->process, &dest, &actor->ref) == 0);
 }
 
 static void start_spawn(struct world *w, struct actor *actor)
@@ -337,7 +346,7 @@ static void start_spawn(struct world *w, struct actor *actor)
     buf_init(&opts, 0);
     term_format(&opts, next(w, 2) == 0 ? "[link, monitor]" : "[monitor]");
     what.opts = term_at(buf_data(&opts), buf_size(&opts));
-    CHECK(spawn_request(&w->node, &actor->process, where.node, &what,
+    CHECK(spawn_request(actor->node, &actor->process, where.node, &what,
                         &actor->ref) == 0);
     buf_fini(&opts);
 }
@@ -349,9 +358,10 @@ static void start_alias(struct world *w, struct actor *actor)
         dest_pid(next(w, 2) == 0 ? local_pid(w) : peer_pid(w, next(w, PEERS)));
 
     if (next(w, 2) == 0) {
-        CHECK(alias_start(&w->node, &actor->process, kind, &actor->ref) == 0);
+        CHECK(alias_start(actor->node, &actor->process, kind, &actor->ref) ==
+              0);
     } else {
-        CHECK(alias_start_monitor(&w->node, &actor->process, &dest, kind,
+        CHECK(alias_start_monitor(actor->node, &actor->process, &dest, kind,
                                   &actor->ref) == 0);
     }
 }
@@ -368,20 +378,20 @@ static void act(struct world *w)
     }
     switch (next(w, 9)) {
     case 0:
-        CHECK(link_start(&w->node, &actor->process, pid) == 0);
+        CHECK(link_start(actor->node, &actor->process, pid) == 0);
         return;
     case 1:
-        link_stop(&w->node, &actor->process, pid);
+        link_stop(actor->node, &actor->process, pid);
         return;
     case 2:
         start_monitor(w, actor);
         return;
     case 3:
-        (void)monitor_stop(&w->node, &actor->process, &actor->ref);
+        (void)monitor_stop(actor->node, &actor->process, &actor->ref);
         return;
     case 4:
         actor->is_alive = false;
-        node_exit(&w->node, &actor->process, atom_term(A_shutdown));
+        node_exit(actor->node, &actor->process, atom_term(A_shutdown));
         return;
     case 5:
         start_spawn(w, actor);
@@ -390,25 +400,31 @@ static void act(struct world *w)
         start_alias(w, actor);
         return;
     case 7:
-        (void)alias_stop(&w->node, &actor->process, &actor->ref);
+        (void)alias_stop(actor->node, &actor->process, &actor->ref);
         return;
     default:
-        term_format(node_scratch(&w->node), "hello");
+        term_format(node_scratch(actor->node), "hello");
         dest = dest_pid(pid);
-        (void)route_send(&w->node, node_pid(&w->node, &actor->process), &dest,
-                         node_scratch_payload(&w->node));
+        (void)route_send(actor->node, node_pid(actor->node, &actor->process),
+                         &dest, node_scratch_payload(actor->node));
         return;
     }
 }
 
 static void step(struct world *w)
 {
-    switch (next(w, 8)) {
+    unsigned i;
+
+    switch (next(w, 9)) {
     case 0:
         fake_node_settle(&w->node);
         return;
     case 1:
         (void)fake_peer_got(&w->peers[next(w, PEERS)]);
+        return;
+    case 8:
+        i = next(w, SCHEDULERS_MOST);
+        (void)scheduler_turn(&some_node(w, i)->scheduler);
         return;
     case 2:
     case 3:
@@ -418,7 +434,8 @@ static void step(struct world *w)
         if (next(w, 4) == 0) {
             lose_peer(w, next(w, PEERS));
         } else {
-            actor_start(w, next(w, ACTORS));
+            i = next(w, ACTORS);
+            actor_start(w, i, some_node(w, i));
         }
         return;
     default:
@@ -429,22 +446,23 @@ static void step(struct world *w)
 
 /* --- the end */
 
-/* The two tables agree with the lists of the processes. */
-static void check_tables(struct world *w)
+/* The two tables of each scheduler agree with the lists of its processes. */
+static void check_tables(struct world *w, const struct node *node)
 {
+    const struct leaders *leaders = &node->leaders;
     uint32_t links = 0;
     size_t ties = 0;
 
-    if (w->node.leaders.is_there && w->node.leaders.process.relations != NULL) {
+    if (leaders->is_there && leaders->process.relations != NULL) {
         ties++;
-        links += w->node.leaders.process.relations->link_count;
+        links += leaders->process.relations->link_count;
     }
-
     for (unsigned i = 0; i < ACTORS; i++) {
         struct process *process = &w->actors[i].process;
         uint32_t counted = 0;
 
-        if (!w->actors[i].is_alive || process->relations == NULL) {
+        if (!w->actors[i].is_alive || w->actors[i].node != node ||
+            process->relations == NULL) {
             continue;
         }
         ties++;
@@ -454,17 +472,40 @@ static void check_tables(struct world *w)
         CHECK(counted == process->relations->link_count);
         links += counted;
     }
-    CHECK(links == w->node.links.by_pair.count);
-    CHECK(w->node.links.slab.used == links);
-    CHECK(w->node.monitors.slab.used == w->node.monitors.by_ref.count);
-    CHECK(w->node.relations_slab.used == ties);
+    CHECK(links == node->links.by_pair.count);
+    CHECK(node->links.slab.used == links);
+    CHECK(node->monitors.slab.used == node->monitors.by_ref.count);
+    CHECK(node->relations_slab.used == ties);
+}
+
+static void check_nothing_is_left(const struct node *node)
+{
+    CHECK(node->links.by_pair.count == 0);
+    CHECK(node->monitors.by_ref.count == 0);
+    CHECK(node->aliases.by_ref.count == 0);
+    CHECK(node->aliases.slab.used == 0);
+    CHECK(node->spawn_requests.by_ref.count == 0);
+    CHECK(node->spawn_requests.slab.used == 0);
+    CHECK(node->relations_slab.used == 0);
+    CHECK(node->remotes.by_name.count == 0);
+}
+
+static void each_node(struct world *w, bool is_over)
+{
+    for (uint32_t i = 0; i < w->node.count; i++) {
+        if (is_over) {
+            check_nothing_is_left(w->node.all[i]);
+        } else {
+            check_tables(w, w->node.all[i]);
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world w = {.at = data, .end = data + size, .creation = 3};
 
-    fake_node_open(&w.node);
+    fake_node_open_with(&w.node, 1 + next(&w, SCHEDULERS_MOST));
     w.handler = (struct spawn_handler){
         .spawn = on_spawn, .start = on_start, .owner = &w};
     node_add_spawn_handler(&w.node, &w.handler);
@@ -472,11 +513,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fake_peer_open(&w.peers[i], &w.node, peer_names[i]);
     }
     for (unsigned i = 0; i < ACTORS; i++) {
-        actor_start(&w, i);
+        actor_start(&w, i, some_node(&w, i));
     }
     for (int i = 0; i < STEPS_MAX && w.at < w.end; i++) {
         step(&w);
-        check_tables(&w);
+        each_node(&w, false);
     }
     for (unsigned i = 0; i < PEERS; i++) {
         (void)fake_peer_got(&w.peers[i]);
@@ -485,18 +526,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fake_node_settle(&w.node);
     for (unsigned i = 0; i < ACTORS; i++) {
         if (w.actors[i].is_alive) {
-            node_exit(&w.node, &w.actors[i].process, atom_term(A_normal));
+            node_exit(w.actors[i].node, &w.actors[i].process,
+                      atom_term(A_normal));
         }
     }
     leaders_close(&w.node);
     fake_node_settle(&w.node);
-    CHECK(w.node.links.by_pair.count == 0);
-    CHECK(w.node.monitors.by_ref.count == 0);
-    CHECK(w.node.aliases.by_ref.count == 0);
-    CHECK(w.node.aliases.slab.used == 0);
-    CHECK(w.node.spawn_requests.by_ref.count == 0);
-    CHECK(w.node.spawn_requests.slab.used == 0);
-    CHECK(w.node.relations_slab.used == 0);
+    each_node(&w, true);
     fake_node_close(&w.node);
     return 0;
 }

@@ -342,6 +342,41 @@ static void wake_from_another_thread_ends_the_sleep(void **state)
     assert_int_equal(metric_read(METRIC_frames_in) - before, 3000);
 }
 
+static void a_wake_before_the_poll_is_not_slept_over(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        loop_wake(&f.loop);
+        loop_wake(&f.loop);
+        loop_turn(&f.loop, UINT64_MAX); /* for ever, if it were lost */
+    }
+    assert_int_equal(f.turns, 3);
+}
+
+static void wake_soon(void *arg)
+{
+    for (unsigned i = 0; i < 200; i++) { /* often while it is awake */
+        loop_wake(arg);
+    }
+}
+
+static void a_storm_of_wakes_leaves_it_able_to_sleep(void **state)
+{
+    uv_thread_t thread;
+    uint64_t start;
+
+    (void)state;
+    assert_int_equal(uv_thread_create(&thread, wake_soon, &f.loop), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        loop_turn(&f.loop, 0);
+    }
+    assert_int_equal(uv_thread_join(&thread), 0);
+    loop_turn(&f.loop, 0); /* takes what is left of them */
+    start = uv_hrtime();
+    loop_turn(&f.loop, 20);
+    assert_true(uv_hrtime() - start >= 15000000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -363,6 +398,8 @@ int main(void)
         TEST(hook_may_ask_again),
         TEST(cancelled_hooks_do_not_run),
         TEST(wake_from_another_thread_ends_the_sleep),
+        TEST(a_wake_before_the_poll_is_not_slept_over),
+        TEST(a_storm_of_wakes_leaves_it_able_to_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
