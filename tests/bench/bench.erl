@@ -43,7 +43,10 @@ keys() ->
      {{calls, 1}, per_s, more}, {{calls, 8}, per_s, more},
      {{calls, 64}, per_s, more}, {{calls, 512}, per_s, more},
      {casts, per_s, more}, {echo_10mib, mb_per_s, more},
-     {cpu_per_call, us, less}].
+     {cpu_per_call, us, less},
+     {beside_100mb_in_p50, us, less}, {beside_100mb_in_max, us, less},
+     {beside_100mb_both_p50, us, less}, {beside_100mb_both_max, us, less},
+     {beside_strangers_p50, us, less}, {beside_strangers_p99, us, less}].
 
 round_of(Key, Variants, Ms) ->
     [begin
@@ -74,9 +77,57 @@ measure({echo_10mib, _, _}, V, Ms) -> large(V, Ms);
 measure({cpu_per_call, _, _}, #{pid := Pid} = V, Ms) ->
     Before = cpu_us(Pid),
     Rate = calls(V, 64, Ms),
-    (cpu_us(Pid) - Before) / (Rate * Ms / 1000).
+    (cpu_us(Pid) - Before) / (Rate * Ms / 1000);
+
+%% Small calls while another process sends 100 MB there, or there and back.
+measure({beside_100mb_in_p50, _, _}, V, _) -> beside(V, 0.50, fun sends_100mb/1);
+measure({beside_100mb_in_max, _, _}, V, _) -> beside(V, 1, fun sends_100mb/1);
+measure({beside_100mb_both_p50, _, _}, V, _) -> beside(V, 0.50, fun echoes_100mb/1);
+measure({beside_100mb_both_max, _, _}, V, _) -> beside(V, 1, fun echoes_100mb/1);
+%% Small calls while 10 000 connections are made that say nothing; to compare
+%% with latency_p50 and latency_p99.
+measure({beside_strangers_p50, _, _}, V, _) -> beside(V, 0.50, fun strangers/1);
+measure({beside_strangers_p99, _, _}, V, _) -> beside(V, 0.99, fun strangers/1).
 
 echo(#{node := Node}) -> {echo, Node}.
+
+%% Calls by this process while another one does something.
+beside(V, Percentile, Do) ->
+    Server = echo(V),
+    {Pid, Ref} = spawn_monitor(fun() -> Do(V) end),
+    Times = lists:sort(while(Server, Pid, [])),
+    receive {'DOWN', Ref, process, Pid, normal} -> ok end,
+    lists:nth(max(1, round(Percentile * length(Times))), Times) / 1000.
+
+while(Server, Pid, Times) ->
+    T0 = erlang:monotonic_time(nanosecond),
+    small = gen_server:call(Server, small, 60000),
+    T1 = erlang:monotonic_time(nanosecond),
+    case is_process_alive(Pid) of
+        true -> while(Server, Pid, [T1 - T0 | Times]);
+        false -> [T1 - T0 | Times]
+    end.
+
+large_binary() -> binary:copy(<<7>>, 100000000).
+
+sends_100mb(V) ->
+    gen_server:cast(echo(V), {note, large_binary()}),
+    done = gen_server:call(echo(V), done, 60000).
+
+echoes_100mb(V) ->
+    Data = large_binary(),
+    true = Data =:= gen_server:call(echo(V), Data, 60000).
+
+strangers(#{node := Node}) ->
+    [Alive, _] = string:lexemes(atom_to_list(Node), "@"),
+    {port, Port, _} = erl_epmd:port_please(Alive, {127, 0, 0, 1}),
+    [strangers(Port, 250) || _ <- lists:seq(1, 40)].
+
+%% Held open as long as the next ones are made.
+strangers(Port, Count) ->
+    Sockets = [element(2, {ok, _} = gen_tcp:connect({127, 0, 0, 1}, Port, []))
+               || _ <- lists:seq(1, Count)],
+    [gen_tcp:close(Socket) || Socket <- Sockets].
 
 latency(V, Ms, Percentile) ->
     Data = binary:copy(<<7>>, ?ECHO_BYTES),
