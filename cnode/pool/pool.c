@@ -317,7 +317,7 @@ void pool_is_due(struct pool *pool, struct list *waiting_node)
     work_soon(pool);
 }
 
-static void start_due(struct pool *pool)
+void pool_start_due(struct pool *pool)
 {
     struct list due, *node;
     unsigned done = 0;
@@ -544,7 +544,7 @@ static void on_work(struct timer *timer)
         }
     }
     if (pool->state == POOL_UP) {
-        start_due(pool);
+        pool_start_due(pool);
     }
 }
 

@@ -105,6 +105,8 @@ struct pid pool_pid(const struct pool *pool);
 
 void pool_has_work(struct pool *pool); /* something fell */
 void pool_is_due(struct pool *pool, struct list *waiting_node);
+/* Some of those that are due. At the top level. */
+void pool_start_due(struct pool *pool);
 
 /* The worker counts for that face from now on; FACE_NONE: for none. */
 void pool_count_worker(struct pool *pool, struct cnode_worker *w,

@@ -87,6 +87,16 @@ static int start_pool(struct pool *pool)
     return rc;
 }
 
+/* Services: whoever comes when the node is ready finds their names. */
+static void start_due(struct pools *pools)
+{
+    for (size_t i = 0; i < pools->count; i++) {
+        if (pools->pools[i] != NULL && pools->pools[i]->state == POOL_UP) {
+            pool_start_due(pools->pools[i]);
+        }
+    }
+}
+
 int pools_start(struct pools *pools, const struct pool_settings *settings)
 {
     uint32_t schedulers = pools->node->count;
@@ -114,6 +124,9 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
                 : add_pool(pools, i, config, 0, parts));
     }
     for (uint32_t i = 0; i < schedulers; i++) {
+        if (rc == 0) {
+            start_due(pools_of(pools, i));
+        }
         pools_of(pools, i)->is_running = true;
     }
     return rc;

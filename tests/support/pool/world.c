@@ -55,7 +55,7 @@ uint32_t world_schedulers(void)
     return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 1;
 }
 
-void world_open(struct world *world, const char *json)
+void world_prepare(struct world *world, const char *json)
 {
     memset(world, 0, sizeof(*world));
     script_reset();
@@ -68,11 +68,21 @@ void world_open(struct world *world, const char *json)
     read_config(world, json);
     pools_init(&world->pools, &world->node);
     CHECK(pools_start(&world->pools, &world->settings) == 0);
+}
+
+void world_begin(struct world *world)
+{
     fake_peer_open(&world->peer, &world->node, "p1@there");
     world->caller = (struct pid){
         .node = atom_intern("p1@there", 8), .id = 5, .creation = 3};
     world_advance(world, 0);
     (void)world_got(world); /* what a peer gets at nodeup */
+}
+
+void world_open(struct world *world, const char *json)
+{
+    world_prepare(world, json);
+    world_begin(world);
 }
 
 void world_close(struct world *world)

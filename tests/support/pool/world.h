@@ -25,6 +25,9 @@ struct world {
 /* Opens the pools and services of a configuration with single quotes for double
  * ones. The behaviour "script" is known (script.h). Time stands still. */
 void world_open(struct world *world, const char *json);
+/* In two steps: nothing has run yet after the first. */
+void world_prepare(struct world *world, const char *json);
+void world_begin(struct world *world);
 /* The peer goes, then the pools, then the node. */
 void world_close(struct world *world);
 

@@ -48,6 +48,19 @@ static bool is_there(void)
     return names_whereis(&world.node, atom_find("svc", 3), &pid);
 }
 
+/* Whoever comes when the node is ready finds it, on whatever scheduler. */
+static void those_of_all_schedulers_are_there_before_anything_runs(void **state)
+{
+    struct pid pid;
+
+    (void)state;
+    world_prepare(&world, "{'services': {'svc': {'behaviour': 'script'}, "
+                          "'second': {'behaviour': 'script'}}}");
+    assert_true(is_there());
+    assert_true(names_whereis(&world.node, atom_find("second", 6), &pid));
+    world_begin(&world);
+}
+
 static void it_runs_from_the_start_under_its_name(void **state)
 {
     (void)state;
@@ -172,6 +185,8 @@ static void ended_for_good_it_is_no_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(
+            those_of_all_schedulers_are_there_before_anything_runs, teardown),
         TEST(it_runs_from_the_start_under_its_name),
         TEST(supervisor_calls_are_calls_like_others),
         TEST(its_ref_is_its_name),
