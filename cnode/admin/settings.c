@@ -57,6 +57,7 @@ static const struct config_key top_keys[] = {
             "is not started again"},
 };
 
+static const char *const global_modes[] = {"minimal", "full", NULL};
 static const char *const link_profiles[] = {"latency", "throughput", "off",
                                             NULL};
 
@@ -74,6 +75,9 @@ static const struct config_key node_keys[] = {
      .doc = "nodes to stay connected to; dialled again for ever. Its own name "
             "is skipped, so that all nodes may have the same list"},
     {KEY(NODE, hidden), .type = CONFIG_BOOL, .doc = "connect as a hidden node"},
+    {KEY(NODE, global), .type = CONFIG_ENUM, .choices = global_modes,
+     .doc = "part in OTP's global: minimal: none, but nobody waits for it; "
+            "full: a member of its names, locks and partition rule"},
     {KEY(NODE, mesh), .type = CONFIG_BOOL,
      .doc = "connect to every visible node that a connected one sees; a hidden "
             "node never does"},
@@ -610,6 +614,7 @@ void settings_cluster_config(const struct settings *settings,
         .pg_scopes = settings->scopes.items,
         .pg_scope_count = settings->scopes.count,
         .mesh = settings->node.mesh,
+        .global = (enum global_mode)settings->node.global,
     };
 }
 

@@ -36,6 +36,7 @@ struct settings {
         int auto_connect; /* enum auto_connect */
         uint64_t ticktime_ns, setup_ns, stop_ns;
         int link_profile; /* enum link_profile */
+        int global;       /* enum global_mode */
         json_t *cookies;
         json_t *tls; /* NULL: plain TCP */
     } node;

@@ -5,7 +5,6 @@
  */
 #include "cluster/cluster.h"
 
-#include "cluster/global.h"
 #include "cluster/link_profile.h"
 
 int cluster_start(struct cluster *cluster, struct node *node,
@@ -28,6 +27,11 @@ int cluster_start(struct cluster *cluster, struct node *node,
     if (rc != 0) {
         goto fail_rex;
     }
+    rc = global_service_start(&cluster->global, node, &cluster->erpc,
+                              config->global);
+    if (rc != 0) {
+        goto fail_global;
+    }
     rc = pg_scopes_start(&cluster->pg, node, config->pg_scopes,
                          config->pg_scope_count);
     if (rc != 0) {
@@ -37,13 +41,17 @@ int cluster_start(struct cluster *cluster, struct node *node,
     rpc_start(&cluster->rpc, node, functions); /* what observer leaves */
     appmon_init(&cluster->appmon, node);
     functions->appmon = &cluster->appmon;
-    cluster->has_mesh = config->mesh && !node->config.hidden;
+    /* A full member of global is connected to all by that. */
+    cluster->has_mesh =
+        config->mesh && !node->config.hidden && !cluster->global.is_full;
     if (cluster->has_mesh) {
         mesh_service_start(&cluster->mesh, node, &cluster->erpc);
     }
     return 0;
 
 fail_pg:
+    global_service_stop(&cluster->global);
+fail_global:
     rex_stop(&cluster->rex);
 fail_rex:
     erpc_stop(&cluster->erpc);
@@ -62,6 +70,7 @@ void cluster_stop(struct cluster *cluster)
     observer_stop(&cluster->observer);
     rpc_stop(&cluster->rpc);
     pg_scopes_stop(&cluster->pg);
+    global_service_stop(&cluster->global);
     rex_stop(&cluster->rex);
     erpc_stop(&cluster->erpc);
     net_kernel_stop(&cluster->net_kernel);
@@ -73,7 +82,7 @@ void cluster_nodeup(struct cluster *cluster, struct peer *peer)
     struct pid self = node_pid(node, &cluster->net_kernel.process);
 
     if (!node->config.hidden && !peer->is_hidden) {
-        global_nodeup(node, self, peer);
+        global_service_nodeup(&cluster->global, peer);
         pg_scopes_nodeup(&cluster->pg, peer);
     }
     link_profile_nodeup(node, self, peer);
@@ -85,6 +94,7 @@ void cluster_nodeup(struct cluster *cluster, struct peer *peer)
 
 void cluster_nodedown(struct cluster *cluster, struct peer *peer)
 {
+    global_service_nodedown(&cluster->global, peer);
     pg_scopes_nodedown(&cluster->pg, peer);
     if (cluster->has_mesh) {
         mesh_service_nodedown(&cluster->mesh, peer);
@@ -94,6 +104,7 @@ void cluster_nodedown(struct cluster *cluster, struct peer *peer)
 void cluster_dial_failed(struct cluster *cluster, atom_t name)
 {
     net_kernel_connected(&cluster->net_kernel, name, false);
+    global_service_dial_failed(&cluster->global, name);
     if (cluster->has_mesh) {
         mesh_service_dial_failed(&cluster->mesh, name);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What every BEAM peer expects of a visible node: a net_kernel that answers
- * pings, global's sync released at nodeup, the scopes of pg, rpc for a list of
- * functions, what observer and etop ask for; connections to all of the cluster.
+ * pings, a part in global, the scopes of pg, rpc for a list of functions, what
+ * observer and etop ask for; connections to all of the cluster.
  * Also tunes the peer's end of each. Belongs to scheduler 0.
  */
 #ifndef CNODE_CLUSTER_CLUSTER_H
@@ -11,6 +11,7 @@
 #include "cluster/appmon.h"
 #include "cluster/erpc.h"
 #include "cluster/functions.h"
+#include "cluster/global_service.h"
 #include "cluster/mesh_service.h"
 #include "cluster/net_kernel.h"
 #include "cluster/observer.h"
@@ -24,6 +25,7 @@ struct cluster_config {
     const char *const *pg_scopes; /* to be started */
     size_t pg_scope_count;
     bool mesh; /* connect to all nodes of the cluster */
+    enum global_mode global;
 };
 
 struct cluster {
@@ -35,6 +37,7 @@ struct cluster {
     struct rpc rpc; /* calls of others */
     struct observer observer;
     struct appmon appmon;
+    struct global_service global;
     struct pg_scopes pg;
     struct mesh_service mesh;
     bool has_mesh;

@@ -206,12 +206,10 @@ static void push_down(struct sim_net *net, unsigned from,
     }
 }
 
-void sim_monitor(struct sim_net *net, struct pid watcher,
-                 const struct dest *target, struct ref *ref)
+void sim_monitor_later(struct sim_net *net, struct pid watcher,
+                       const struct dest *target, struct ref *ref)
 {
     struct sim_monitor *monitor = mem_zalloc(sizeof(*monitor));
-    unsigned a = sim_node_of(net, watcher.node);
-    unsigned b = sim_node_of(net, target->node);
 
     *ref = (struct ref){.node = watcher.node,
                         .creation = watcher.creation,
@@ -220,11 +218,30 @@ void sim_monitor(struct sim_net *net, struct pid watcher,
     *monitor = (struct sim_monitor){
         .ref = *ref, .watcher = watcher, .target = *target};
     list_push_back(&net->monitors, &monitor->in_net);
+}
+
+void sim_monitor_go(struct sim_net *net, const struct ref *ref)
+{
+    struct sim_monitor *monitor = find_monitor(net, ref);
+    unsigned a, b;
+
+    if (monitor == NULL) {
+        return;
+    }
+    a = sim_node_of(net, monitor->watcher.node);
+    b = sim_node_of(net, monitor->target.node);
     if (is_linked(net, a, b)) {
         push(net, a, b, ITEM_MONITOR)->ref = *ref;
     } else {
         push_down(net, b < net->count ? b : a, monitor, A_noconnection);
     }
+}
+
+void sim_monitor(struct sim_net *net, struct pid watcher,
+                 const struct dest *target, struct ref *ref)
+{
+    sim_monitor_later(net, watcher, target, ref);
+    sim_monitor_go(net, ref);
 }
 
 void sim_demonitor(struct sim_net *net, const struct ref *ref)

@@ -83,6 +83,11 @@ int sim_send(struct sim_net *net, struct pid from, const struct dest *to,
              struct cnode_term message);
 void sim_monitor(struct sim_net *net, struct pid watcher,
                  const struct dest *target, struct ref *ref);
+/* In two steps, for one whose node is dialled first: nothing is on its way
+ * before sim_monitor_go(). */
+void sim_monitor_later(struct sim_net *net, struct pid watcher,
+                       const struct dest *target, struct ref *ref);
+void sim_monitor_go(struct sim_net *net, const struct ref *ref);
 void sim_demonitor(struct sim_net *net, const struct ref *ref);
 bool sim_is_alive(const struct sim_net *net, struct pid pid);
 
