@@ -109,7 +109,7 @@ static int on_erpc_answer(struct cnode_worker *w, void *state, void *from,
     if (result->error == 0) {
         return cnode_reply_to(w, from, "{ok, ~t}", result->term);
     }
-    return cnode_reply_to(w, from, "{error, ~a, ~t}", result->class,
+    return cnode_reply_to(w, from, "{error, ~a, ~t}", result->raised,
                           result->term);
 }
 

@@ -56,7 +56,7 @@ int cnode_call(struct cnode_worker *w, struct cnode_term to,
     struct dest dest;
     struct ref ref;
     va_list args;
-    int rc = start_call(w, to, &dest, &ref);
+    int rc = fn == NULL ? CNODE_EINVALID : start_call(w, to, &dest, &ref);
 
     if (rc != 0) {
         return rc;
@@ -109,7 +109,8 @@ int cnode_erpc(struct cnode_worker *w, struct cnode_term node,
     struct spawn_what what;
     struct ref ref;
     struct buf buf;
-    int rc = api_run(w) == NULL ? CNODE_EINVALID : pending_check(w);
+    int rc =
+        api_run(w) == NULL || fn == NULL ? CNODE_EINVALID : pending_check(w);
 
     if (rc != 0) {
         return rc;

@@ -213,7 +213,7 @@ static bool read_answer(const struct question *question,
         break;
     }
     answer->error = result.class == ERPC_RETURN ? 0 : CNODE_RAISED;
-    answer->class =
+    answer->raised =
         result.class == ERPC_RETURN ? NULL : erpc_class_name(result.class);
     answer->term = result.term;
     return kind == PENDING_ERPC;

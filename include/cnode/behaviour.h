@@ -253,7 +253,7 @@ CNODE_API int cnode_spawn(struct cnode_worker *w, const char *behaviour,
 struct cnode_answer {
     int error; /* 0: `term` is what was asked for */
     /* CNODE_RAISED: "throw", "exit" or "error", else NULL. */
-    const char *class;
+    const char *raised;
     struct cnode_term term; /* or why there is no answer */
 };
 typedef int (*cnode_answer_fn)(struct cnode_worker *w, void *state,

@@ -9,10 +9,17 @@
 
 -import(cnode_peer, [name/1, eventually/1]).
 
-probe_test_() ->
+probe_test_() -> rows(#{}).
+
+%% The services in front of it are on the first schedulers.
+other_scheduler_test_() ->
+    rows(#{runtime => #{schedulers => 3}, services => #{a => #{behaviour => echo}, b => #{behaviour => echo}}}).
+
+rows(Config) ->
+    Services = maps:get(services, Config, #{}),
     cnode_peer:suite(
-        #{
-            services => #{probe => #{behaviour => probe}},
+        Config#{
+            services => Services#{probe => #{behaviour => probe}},
             spawn => #{'probe:start' => probe, 'my.module:run' => probe}
         },
         [

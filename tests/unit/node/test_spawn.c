@@ -178,6 +178,17 @@ static void a_spawned_process_has_the_group_leader_of_the_request(void **state)
     assert_true(pid_equal(group_leader_of(&f->spawned.process), f->pid));
 }
 
+static void a_group_leader_is_told_to_another_node(void **state)
+{
+    struct fixture *f = *state;
+    struct signal signal = {
+        .kind = SIGNAL_GROUP_LEADER, .from = f->pid, .to = f->caller};
+
+    assert_int_equal(route_signal(&f->node, &signal, f->caller.node), 0);
+    assert_string_equal(fake_peer_got(&f->peer),
+                        "group_leader from=<n1@here.1.0> to=<p1@there.5.0>");
+}
+
 static void refuses(struct fixture *f, const char *mfa, const char *args,
                     const char *opts, const char *why)
 {
@@ -529,6 +540,7 @@ int main(void)
         T(the_reply_comes_before_link_and_monitor_fire),
         T(without_options_nothing_follows_the_reply),
         T(a_spawned_process_has_the_group_leader_of_the_request),
+        T(a_group_leader_is_told_to_another_node),
         T(bad_options_are_answered_badopt),
         T(a_trace_token_changes_nothing),
         T(the_arguments_count_not_their_number),
