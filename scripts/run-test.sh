@@ -179,25 +179,41 @@ suite_schedulers() {
 suite_sanitized-erlang() { erlang_tests asan; }
 suite_sanitized-bridge() { bridge_tests asan; }
 
-# conform NAME OPTION...: all cases in one configuration.
+# conform OPTION...: all conformance cases in one configuration.
 conform() {
-    local name=conformance-$1
-    shift
+    local name="conformance $*"
     CNODE_BIN=$root/build/dev/bin/cnode \
-        many "$name" "$root/tests/beam/conf/conformance" "$@"
+        many "${name// /-}" "$root/tests/beam/conf/conformance" "$@"
+}
+
+# conform_from OTP OPTION...: the BEAM side in another release.
+conform_from() {
+    local otp=$1
+    shift
+    if "$root/scripts/otp.sh" list | grep -qx "$otp"; then
+        conform "$@"
+    else
+        skip "conformance with OTP $otp, run scripts/otp.sh first"
+    fi
 }
 
 suite_conformance() {
-    local otp
     build dev cnode || return
-    conform beam --target beam
+    conform --target beam
+    conform
+    conform --hidden --schedulers 2
+    conform --over tls --schedulers 4
+    conform_from 27 --otp 27 --schedulers 2
+    conform_from 29 --otp 29
+    conform_from 29 --third 29
+    [ -n "$full" ] || return 0
+    local otp
     for otp in 27 29; do
-        if "$root/scripts/otp.sh" list | grep -qx "$otp"; then
-            conform "beam-$otp" --target beam --otp "$otp"
-        else
-            skip "conformance from OTP $otp, run scripts/otp.sh first"
-        fi
+        conform_from "$otp" --otp "$otp" --target beam
+        conform_from "$otp" --otp "$otp" --over tls --schedulers auto
+        conform_from "$otp" --otp "$otp" --hidden --schedulers 4
     done
+    conform_from 27 --third 27 --schedulers 4
 }
 
 # As SimplePool has it: somebody may have a second node up in another console,

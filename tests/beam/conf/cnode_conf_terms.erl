@@ -126,8 +126,11 @@ reference(Words) ->
 'external funs'(C) -> same(C, [fun erlang:node/0, fun lists:map/2, fun no_such_module:f/255]).
 
 'funs of other nodes'(#{third := Third} = C) ->
-    Fun = erpc:call(Third, fun() -> Me = self(), fun() -> Me end end),
-    same(C, [Fun]).
+    same(C, [erpc:call(Third, ?MODULE, some_fun, [])]).
+
+some_fun() ->
+    Me = self(),
+    fun() -> Me end.
 
 'terms that are deep'(C) -> same(C, [deep(10000, fun(T) -> {T} end), deep(10000, fun(T) -> [T] end), deep(1000, fun(T) -> #{T => T} end, a, 8)]).
 'lists that are very deep'(C) -> same(C, [deep(100000, fun(T) -> [T] end)]).
