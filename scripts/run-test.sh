@@ -203,6 +203,7 @@ suite_conformance() {
     conform
     conform --hidden --schedulers 2
     conform --over tls --schedulers 4
+    conform --global full --only global: --only cluster: --only net: --only pair:
     conform_from 27 --otp 27 --schedulers 2
     conform_from 29 --otp 29
     conform_from 29 --third 29

@@ -7,6 +7,7 @@
 %%     probe    {probe, Node}, its service
 %%     target   beam | c
 %%     visible  is the node a visible one
+%%     is_member  does it take full part in global, as a BEAM does
 %%     third    a further BEAM node, connected to this one
 %%     spec     all that was asked for on the command line
 %%

@@ -174,13 +174,13 @@ limit(_) -> 30000.
     Answers = [begin {reply, A} = gen_server:receive_response(R, ?SOON), A end || R <- Requests],
     [no, no, no, no, yes] = lists:sort(Answers).
 
-%% OTP's own nodes cut others to prevent overlapping partitions; a node in C
-%% must not make them do so, unless it takes full part and is meant to.
-'to lose it cuts nobody else'(#{target := Target} = C) ->
-    case Target of
-        beam ->
-            {skip, "OTP's own nodes do cut each other"};
-        c ->
+%% Members of global cut others to prevent overlapping partitions; a node in C is
+%% no member unless it is meant to be.
+'to lose it cuts nobody else'(#{is_member := IsMember} = C) ->
+    case IsMember of
+        true ->
+            {skip, "members of global do cut each other"};
+        false ->
             Prevent = ["-kernel", "prevent_overlapping_partitions", "true"],
             #{node := Node} = start_target(C),
             {_, A} = start_beam(Prevent),

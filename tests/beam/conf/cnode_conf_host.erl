@@ -16,7 +16,8 @@ start(#{spec := #{target := Target} = Spec} = C, Opts) ->
     Started = start(Target, Name, Opts#{hidden => not Visible}, Spec),
     Node = list_to_atom(Name ++ "@127.0.0.1"),
     (maps:without([beam], maps:merge(C, Started)))#{
-        node => Node, name => Name, probe => {probe, Node}, target => Target, visible => Visible
+        node => Node, name => Name, probe => {probe, Node}, target => Target, visible => Visible,
+        is_member => Target =:= beam orelse maps:get(global, Spec) =:= full
     }.
 
 start(c, Name, Opts, Spec) ->
@@ -37,8 +38,9 @@ start(beam, Name, Opts, Spec) ->
     OsPid = peer:call(Peer, os, getpid, []),
     #{os_pid => list_to_integer(OsPid), peer => Peer}.
 
-c_config(#{schedulers := Schedulers}) ->
+c_config(#{schedulers := Schedulers, global := Global}) ->
     #{
+        node => #{global => Global},
         services => #{probe => #{behaviour => probe}},
         spawn => #{'cnode_conf_probe:spawned' => probe},
         pools => #{conf_pool => #{behaviour => counter, registry => none}},
