@@ -47,6 +47,7 @@ rows(Config) ->
             {"erpc", fun erpcs/1},
             {"connect and disconnect", fun connects/1},
             {"pg", fun groups/1},
+            {"global", fun global_names/1},
             {"group leaders of what it spawns", fun leaders/1},
             {"syn is not there yet", fun syn/1},
             {"other nodes may spawn what is allowed", fun spawned/1},
@@ -101,7 +102,7 @@ badarg(Node) ->
         {register, 7}, {register, undefined}, {unregister, no_such_name}, {whereis, 7}, {send_after, soon, self(), x},
         {burst, self(), -1}, {unalias, x}, {spawn_request, node(), {m, f}, []}, {spawn_request, node(), {m, f, x}, []},
         {spawn_request, node(), {m, f, []}, [a | b]}, {erpc, node(), m, f, x, 5}, {erpc, 7, m, f, [], 5}, {connect, 7},
-        {disconnect, 7}, {report_to, x}, {pg, join, 7, g}, {pg, no_such, s, g}
+        {disconnect, 7}, {report_to, x}, {pg, join, 7, g}, {pg, no_such, s, g}, {global, no_such, n}
     ],
     Probe = new(Node),
     [?assertEqual({Term, ?BADARG}, {Term, call(Probe, Term)}) || Term <- Wrong],
@@ -427,6 +428,20 @@ groups(Node) ->
     ?assertEqual(ok, call(Probe, {pg, leave, pg, Group})),
     eventually(fun() -> pg:get_members(Group) =:= [self()] end),
     ok = pg:leave(Group, self()).
+
+global_names(Node) ->
+    Probe = new(Node),
+    Name = {its, make_ref()},
+    ?assertEqual(undefined, call(Probe, {global, whereis, Name})),
+    ?assertEqual(yes, call(Probe, {global, register, Name})),
+    ?assertEqual(Probe, global:whereis_name(Name)),
+    ?assertEqual(Probe, call(new(Node), {global, whereis, Name})),
+    ?assertEqual(no, call(new(Node), {global, register, Name})),
+    call(Probe, {global, unregister, Name}),
+    eventually(fun() -> global:whereis_name(Name) =:= undefined end),
+    yes = global:register_name(Name, self()),
+    eventually(fun() -> call(Probe, {global, whereis, Name}) =:= self() end),
+    global:unregister_name(Name).
 
 %% What it spawns here writes where this node writes, and not to the C node.
 leaders(Node) ->
