@@ -4,6 +4,8 @@
  */
 #include "cluster/etop_row.h"
 
+#include <string.h>
+
 #include "node/process_info.h"
 #include "term/build.h"
 #include "term/text.h"
@@ -41,6 +43,8 @@ static void put_name(struct node *here, const struct process *process,
         term_put_atom(buf, name);
     } else if (text && process->class->put_label != NULL) {
         put_label_text(process, buf);
+    } else if (text && about->module == A_cnode) {
+        term_put_chars(buf, process->class->name, strlen(process->class->name));
     } else {
         process_put_initial_call(about, buf);
     }

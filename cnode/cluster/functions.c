@@ -74,7 +74,8 @@ bool functions_has_module(const struct functions *f, struct cnode_term module,
     }
     *is_supervisor = false;
     for (size_t i = 0; i < function_count; i++) {
-        if (cnode_is_atom(module, function_table[i].module)) {
+        if (function_table[i].place != FUNCTION_REX &&
+            cnode_is_atom(module, function_table[i].module)) {
             return true;
         }
     }
@@ -89,7 +90,9 @@ bool functions_has_module(const struct functions *f, struct cnode_term module,
 bool functions_has(const struct functions *f, struct cnode_term module,
                    struct cnode_term name, uint64_t arity)
 {
-    return find(module, name, arity) != NULL ||
+    const struct function *function = find(module, name, arity);
+
+    return (function != NULL && function->place != FUNCTION_REX) ||
            (cnode_is_atom(name, "module_info") && arity <= 1 &&
             functions_has_module(f, module, NULL));
 }
@@ -231,6 +234,7 @@ static void begin(struct call *call)
 {
     switch (call->function->place) {
     case FUNCTION_HERE:
+    case FUNCTION_REX:
         run_here(call, call->home);
         finish(call);
         return;
@@ -279,21 +283,11 @@ static bool call_module_info(struct functions *f, struct cnode_term module,
     return rc != CNODE_NOT_FOUND;
 }
 
-bool functions_call(struct functions *f, struct cnode_term module,
-                    struct cnode_term name, struct cnode_term args,
-                    function_done_fn done, void *owner)
+static bool start(struct functions *f, const struct function *function,
+                  struct cnode_term args, function_done_fn done, void *owner)
 {
-    const struct function *function;
-    struct cnode_list list;
-    struct call *call;
+    struct call *call = mem_zalloc(sizeof(*call));
 
-    CHECK(cnode_list(args, &list));
-    function = find(module, name, list.left);
-    if (function == NULL || function->run == NULL) {
-        return cnode_is_atom(name, "module_info") &&
-               call_module_info(f, module, args, done, owner);
-    }
-    call = mem_zalloc(sizeof(*call));
     call->functions = f;
     call->home = f->node;
     call->function = function;
@@ -304,8 +298,44 @@ bool functions_call(struct functions *f, struct cnode_term module,
     if (call->args == NULL) {
         call->rc = CNODE_NOMEM;
         finish(call);
-        return true;
+    } else {
+        begin(call);
     }
-    begin(call);
     return true;
+}
+
+static const struct function *find_for(struct cnode_term module,
+                                       struct cnode_term name,
+                                       struct cnode_term args)
+{
+    struct cnode_list list;
+
+    CHECK(cnode_list(args, &list));
+    return find(module, name, list.left);
+}
+
+bool functions_call(struct functions *f, struct cnode_term module,
+                    struct cnode_term name, struct cnode_term args,
+                    function_done_fn done, void *owner)
+{
+    const struct function *function = find_for(module, name, args);
+
+    if (function != NULL && function->run != NULL &&
+        function->place != FUNCTION_REX) {
+        return start(f, function, args, done, owner);
+    }
+    return cnode_is_atom(name, "module_info") &&
+           call_module_info(f, module, args, done, owner);
+}
+
+bool functions_call_by_rex(struct functions *f, struct cnode_term module,
+                           struct cnode_term name, struct cnode_term args,
+                           function_done_fn done, void *owner)
+{
+    const struct function *function = find_for(module, name, args);
+
+    if (function != NULL && function->place == FUNCTION_REX) {
+        return start(f, function, args, done, owner);
+    }
+    return functions_call(f, module, name, args, done, owner);
 }

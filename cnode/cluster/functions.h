@@ -18,6 +18,7 @@ enum function_place {
     FUNCTION_PID,
     FUNCTION_NAMED,
     FUNCTION_EACH,
+    FUNCTION_REX,
     FUNCTION_SPAWN
 };
 
@@ -79,6 +80,11 @@ typedef void (*function_done_fn)(void *owner,
 bool functions_call(struct functions *functions, struct cnode_term module,
                     struct cnode_term function, struct cnode_term args,
                     function_done_fn done, void *owner);
+/* The same for who asks rex. */
+bool functions_call_by_rex(struct functions *functions,
+                           struct cnode_term module, struct cnode_term function,
+                           struct cnode_term args, function_done_fn done,
+                           void *owner);
 
 /* Whether Module:Name/Arity is one that may be called or spawned here. */
 bool functions_has(const struct functions *functions, struct cnode_term module,

@@ -153,9 +153,9 @@ static void call(struct rex *rex, const struct gen_from *from, bool is_gen,
                             "{badrpc, {'EXIT', system_limit}}");
         }
         caller_free(caller);
-    } else if (!functions_call(rex->functions, request->module,
-                               request->function, request->args, on_result,
-                               caller)) {
+    } else if (!functions_call_by_rex(rex->functions, request->module,
+                                      request->function, request->args,
+                                      on_result, caller)) {
         reply_result(caller, NULL);
         caller_free(caller);
     }

@@ -51,7 +51,6 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
 static void describe(const struct process *process, struct process_about *about)
 {
     (void)process;
-    about->module = A_erpc;
     about->bytes = sizeof(struct rpc_process);
 }
 

@@ -536,6 +536,7 @@ other_tabs(Node) ->
     ?assertEqual({error, "Mnesia is not running on: " ++ atom_to_list(C)},
         rpc:call(C, observer_backend, get_table_list, [mnesia, Options])),
     %% the log of sasl cannot be had: observer is told so
+    ?assertEqual([], rpc:block_call(C, application, which_applications, [])),
     ?assertMatch({badrpc, {'EXIT', {undef, _}}}, rpc:block_call(C, rb, start, [])).
 
 etop(Node) ->
