@@ -28,6 +28,62 @@ cnode_test_() ->
         2 * length(table())
     ).
 
+%% Sends of every form, with and without token, reach their process.
+delivery_test_() ->
+    cnode_peer:suite((?CONFIG)#{services => #{echo => #{behaviour => echo}, probe => #{behaviour => probe}}}, [
+        {"sends of every form are delivered", fun(Node) ->
+            Port = list_to_integer(maps:get("port", cnode_peer:info(Node))),
+            Peer = cnode_raw:connect(Port, cnode_peer:unique("raw")),
+            Probe = gen_server:call({probe, name(Node)}, self),
+            Alias = gen_server:call({probe, name(Node)}, alias),
+            Me = pid(Peer, 1),
+            Token = {0, 5, 1, Me, 0},
+            Forms = [
+                {2, '', Probe}, {12, '', Probe, Token}, {22, Me, Probe}, {23, Me, Probe, Token},
+                {6, Me, '', probe}, {16, Me, '', probe, Token}, {33, Me, Alias}, {34, Me, Alias, Token},
+                {37, 0, Me, Probe}, {37, 1, Me, Probe}, {37, 2, Me, Probe, Token}, {37, 4, Me, Alias},
+                {37, 5, Me, Alias}, {37, 6, Me, Alias, Token}, {37, 8, Me, probe}, {37, 10, Me, probe, Token},
+                {37, 1 bsl 70, Me, Probe}, {37, 0, Me, Probe, and_more, elements}
+            ],
+            [ok = cnode_raw:send(Peer, Form, {form, Form}) || Form <- Forms],
+            up = cnode_raw:state(Peer),
+            Got = [Form || {form, Form} <- gen_server:call({probe, name(Node)}, flush)],
+            ?assertEqual(Forms, Got),
+            cnode_raw:close(Peer)
+        end},
+        {"exits of every form end their process", fun(Node) ->
+            Port = list_to_integer(maps:get("port", cnode_peer:info(Node))),
+            Peer = cnode_raw:connect(Port, cnode_peer:unique("raw")),
+            Me = pid(Peer, 1),
+            Token = {0, 5, 1, Me, 0},
+            Forms = fun(P) ->
+                [
+                    {linked, {3, Me, P, bye}, none}, {linked, {13, Me, P, Token, bye}, none},
+                    {linked, {24, Me, P}, bye}, {linked, {25, Me, P, Token}, bye},
+                    {free, {8, Me, P, bye}, none}, {free, {18, Me, P, Token, bye}, none},
+                    {free, {26, Me, P}, bye}, {free, {27, Me, P, Token}, bye},
+                    {free, {37, 16, Me, P}, bye}, {free, {37, 17, Me, P}, bye}, {free, {37, 18, Me, P, Token}, bye}
+                ]
+            end,
+            [
+                begin
+                    P = gen_server:call({probe, name(Node)}, {spawn, undefined}),
+                    Monitor = monitor(process, P),
+                    P = gen_server:call(P, self),
+                    {How, Control, Reason} = lists:nth(N, Forms(P)),
+                    _ = How =:= linked andalso cnode_raw:send(Peer, {1, Me, P}),
+                    ok = case Reason of
+                        none -> cnode_raw:send(Peer, Control);
+                        _ -> cnode_raw:send(Peer, Control, Reason)
+                    end,
+                    ?assertEqual({N, bye}, receive {'DOWN', Monitor, _, _, R} -> {N, R} after 5000 -> {N, late} end)
+                end
+             || N <- lists:seq(1, length(Forms(self())))
+            ],
+            cnode_raw:close(Peer)
+        end}
+    ]).
+
 %% To a peer that does not know them they come back as tuples.
 record_test_() ->
     cnode_peer:suite(?CONFIG, [

@@ -132,7 +132,6 @@ allow() ->
     ?assertNot(erpc:call(Stranger, net_kernel, connect_node, [name(Node)])),
     eventually(fun() -> logged(Node, ["event=handshake_failed", atom_to_list(Stranger), "error=not_allowed"]) end),
     ?assertEqual(hi, gen_server:call({echo, name(Node)}, hi)),
-    %% Sending there from the node itself: a link to a process there breaks at once.
     ?assertEqual([], [N || N <- erpc:call(Stranger, erlang, nodes, []), N =:= name(Node)]),
     ?assertEqual(0, cnode_peer:stop(Node)),
     [cnode_peer:stop_beam(P) || P <- [Peer, Other]].
@@ -176,7 +175,10 @@ own_cookie() ->
 auto_connect_test_() ->
     cnode_peer:tests([
         {"a BEAM that never dials is dialled", fun never/0},
-        {"a BEAM that dials once", fun once/0}
+        {"a BEAM that dials once", fun once/0},
+        {"a C node that never dials", fun never_here/0},
+        {"a C node that dials once", fun once_here/0},
+        {"a C node dials nobody whom it does not allow", fun not_allowed_here/0}
     ]).
 
 never() ->
@@ -205,6 +207,72 @@ once() ->
     ?assertEqual(hello, hello(Peer, Node)),
     ?assertEqual(0, cnode_peer:stop(Node)),
     peer:stop(Peer).
+
+%% A probe sends to a process of ours on a BEAM that is not connected.
+probe(Node, Request) -> gen_server:call({probe, name(Node)}, Request).
+
+probing(Node) -> cnode_peer:start(#{services => #{probe => #{behaviour => probe}}, node => Node}).
+
+%% A BEAM with a process called sink that tells us what it gets.
+sink() ->
+    {_, Beam} = Peer = cnode_peer:start_beam(),
+    Me = self(),
+    _ = erpc:call(Beam, fun() ->
+        Pid = spawn(fun() -> tell(Me) end),
+        register(sink, Pid)
+    end),
+    Peer.
+
+tell(To) ->
+    receive
+        Message -> To ! {sink, Message}
+    end,
+    tell(To).
+
+got(Message) ->
+    receive
+        {sink, Message} -> true
+    after 5000 -> false
+    end.
+
+is_connected(Node, Beam) -> lists:member(Beam, probe(Node, nodes)).
+
+never_here() ->
+    {_, Beam} = Peer = sink(),
+    Node = probing(#{auto_connect => never}),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, lost})),
+    ?assertMatch({error, _}, probe(Node, {call, {sink, Beam}, lost, 1000})),
+    ?assertNot(is_connected(Node, Beam)),
+    ?assert(probe(Node, {connect, Beam})),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, hello})),
+    ?assert(got(hello)),
+    ?assertEqual(0, cnode_peer:stop(Node)),
+    cnode_peer:stop_beam(Peer).
+
+once_here() ->
+    {_, Beam} = Peer = sink(),
+    Node = probing(#{auto_connect => once}),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, first})),
+    ?assert(got(first)),
+    true = erpc:call(Beam, erlang, disconnect_node, [name(Node)]),
+    eventually(fun() -> not is_connected(Node, Beam) end),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, lost})),
+    ?assertMatch({error, _}, probe(Node, {call, {sink, Beam}, lost, 1000})),
+    ?assertNot(is_connected(Node, Beam)),
+    ?assert(probe(Node, {connect, Beam})),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, second})),
+    ?assert(got(second)),
+    ?assertEqual(0, cnode_peer:stop(Node)),
+    cnode_peer:stop_beam(Peer).
+
+not_allowed_here() ->
+    {_, Beam} = Peer = sink(),
+    Node = probing(#{allow => [text(node())]}),
+    ?assertEqual(ok, probe(Node, {send, {sink, Beam}, lost})),
+    ?assertNot(probe(Node, {connect, Beam})),
+    ?assertNot(is_connected(Node, Beam)),
+    ?assertEqual(0, cnode_peer:stop(Node)),
+    cnode_peer:stop_beam(Peer).
 
 caught(Peer, Node) ->
     try hello(Peer, Node) catch exit:Reason -> {'EXIT', Reason} end.

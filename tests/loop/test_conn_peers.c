@@ -70,6 +70,26 @@ static void each_step_of_the_handshake_has_its_own_time(void **state)
     raw_peer_fini(&peer);
 }
 
+/* Else a recorded digest could be played back. */
+static void every_connection_has_a_challenge_of_its_own(void **state)
+{
+    struct conn_pair *f = *state;
+    uint32_t challenges[4];
+
+    for (size_t i = 0; i < ARRAY_LEN(challenges); i++) {
+        struct raw_peer peer;
+
+        f->b.up = f->b.closed = 0;
+        raw_peer_up(&peer, f);
+        challenges[i] = peer.handshake.peer_challenge;
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(challenges[i], challenges[j]);
+        }
+        raw_peer_fini(&peer);
+        LOOP_UNTIL(&f->loop, f->b.closed == 1);
+    }
+}
+
 static void handshake_cut_after_any_byte_closes_and_never_comes_up(void **state)
 {
     struct conn_pair *f = *state;
@@ -439,6 +459,7 @@ int main(void)
         TEST(silent_acceptor_is_given_up_after_the_set_up_time),
         TEST(dialler_stalling_after_any_byte_is_given_up),
         TEST(each_step_of_the_handshake_has_its_own_time),
+        TEST(every_connection_has_a_challenge_of_its_own),
         TEST(handshake_cut_after_any_byte_closes_and_never_comes_up),
         TEST(garbage_is_refused_without_waiting_for_a_deadline),
         TEST(random_bytes_never_come_up),
