@@ -22,6 +22,7 @@
 
 enum {
     SCHEDULER_TURN_BUDGET = 4000,   /* messages of the queues in one turn */
+    SCHEDULER_TURN_NS = 10000000,   /* the same in time, roughly */
     SCHEDULER_PROCESS_BUDGET = 200, /* messages of one process in a row */
     SCHEDULER_DOOR_LINE = 64,       /* bytes that processors share at least */
 };
@@ -56,7 +57,8 @@ struct scheduler {
     struct watch watch;
     const struct scheduler_events *events;
     void *owner;
-    uint64_t messages; /* handled, ever */
+    uint64_t messages;      /* handled, ever */
+    uint64_t turn_until_ns; /* 0: the turn is young */
 
     /* A thread of its own; number 0 runs on the one that started the node. */
     pthread_t thread;
