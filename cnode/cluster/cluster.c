@@ -40,6 +40,7 @@ int cluster_start(struct cluster *cluster, struct node *node,
     observer_start(&cluster->observer, node, functions);
     rpc_start(&cluster->rpc, node, functions); /* what observer leaves */
     appmon_init(&cluster->appmon, node);
+    trace_relays_start(&cluster->trace_relays, node);
     functions->appmon = &cluster->appmon;
     /* A full member of global is connected to all by that. */
     cluster->has_mesh =
@@ -66,6 +67,7 @@ void cluster_stop(struct cluster *cluster)
         mesh_service_stop(&cluster->mesh);
         cluster->has_mesh = false;
     }
+    trace_relays_stop(&cluster->trace_relays);
     appmon_stop(&cluster->appmon);
     observer_stop(&cluster->observer);
     rpc_stop(&cluster->rpc);

@@ -18,6 +18,7 @@
 #include "cluster/pg_scopes.h"
 #include "cluster/rex.h"
 #include "cluster/rpc.h"
+#include "cluster/trace_relay.h"
 #include "node/node.h"
 
 /* The strings live as long as the node. */
@@ -38,6 +39,7 @@ struct cluster {
     struct observer observer;
     struct appmon appmon;
     struct global_service global;
+    struct trace_relays trace_relays;
     struct pg_scopes pg;
     struct mesh_service mesh;
     bool has_mesh;

@@ -21,7 +21,24 @@ int function_empty_list(struct function_run *run)
     return 0;
 }
 
+/* Processes that are traced now. */
+int function_zero(struct function_run *run)
+{
+    term_put_int(run->out, 0);
+    return 0;
+}
+
 /* --- nodes */
+
+int function_localhost(struct function_run *run)
+{
+    const char *name = atom_text(run->node->name);
+    const char *host = strchr(name, '@');
+
+    CHECK(host != NULL);
+    term_put_chars(run->out, host + 1, strlen(host + 1));
+    return 0;
+}
 
 int function_node(struct function_run *run)
 {
@@ -169,8 +186,8 @@ int function_all_loaded(struct function_run *run)
     uint32_t count = 0;
 
     for (size_t i = 0; i < function_count; i++) {
-        if (strcmp(function_table[i].module, last) !=
-            0) { /* they stand together */
+        if (function_table[i].place != FUNCTION_REX &&
+            strcmp(function_table[i].module, last) != 0) { /* in a row */
             last = function_table[i].module;
             term_format(run->out, "{~a, preloaded}", last);
             count++;

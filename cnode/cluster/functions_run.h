@@ -13,6 +13,8 @@ int function_nodes(struct function_run *run);
 int function_nodes_of(struct function_run *run);
 int function_true(struct function_run *run);
 int function_empty_list(struct function_run *run);
+int function_zero(struct function_run *run);
+int function_localhost(struct function_run *run);
 int function_whereis(struct function_run *run);
 int function_registered(struct function_run *run);
 int function_exported(struct function_run *run);

@@ -560,11 +560,14 @@ etop_prints(C) ->
             ok;
         _ ->
             Me = self(),
+            %% with its defaults it traces, and wants to be sent what it traced
+            Port = cnode_peer:free_port(),
             Etop = spawn(fun() ->
                 group_leader(Me, self()),
-                etop:start([{node, C}, {output, text}, {interval, 1}, {tracing, off}])
+                etop:start([{node, C}, {output, text}, {interval, 1}, {port, Port}])
             end),
             Printed = printed([]),
+            ok = dbg:stop(),
             exit(Etop, kill),
             ?assertMatch({match, _}, re:run(Printed, "gen_server:loop")),
             ?assertMatch({match, _}, re:run(Printed, atom_to_list(C)))
@@ -583,6 +586,9 @@ printed(Text) ->
         {io_request, From, Ref, {put_chars, _, Chars}} ->
             From ! {io_reply, Ref, ok},
             printed([Text, Chars]);
+        {io_request, From, Ref, getopts} ->
+            From ! {io_reply, Ref, [{encoding, unicode}]},
+            printed(Text);
         {io_request, From, Ref, _} ->
             From ! {io_reply, Ref, {error, enotsup}},
             printed(Text)

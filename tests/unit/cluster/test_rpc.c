@@ -346,6 +346,63 @@ static void wrong_arguments_are_undef(void **state)
     assert_true(list_is_empty(&f->cluster.observer.backends));
 }
 
+/* --- dbg, for etop */
+
+static void a_trace_relay_says_that_it_has_started(void **state)
+{
+    struct fixture *f = *state;
+    const char *got;
+
+    request(f, "{dbg, do_relay, 2}", "link", "[~p, {port, x}]");
+    got = fake_peer_got(&f->peer);
+    assert_non_null(strstr(got, "payload={started,<n1@here."));
+    request(f, "{dbg, do_relay, 3}", "link", "[session, ~p, x]");
+    got = fake_peer_got(&f->peer);
+    assert_non_null(strstr(got, "payload={started,<n1@here."));
+    assert_non_null(strstr(got, ",[]}"));
+    fake_peer_send(&f->peer, "{'EXIT', x, y}", "{22, ~p, ~p}", f->caller,
+                   newest(f));
+    assert_non_null(strstr(fake_peer_got(&f->peer), "reason=normal"));
+    assert_false(list_is_empty(&f->cluster.trace_relays.list));
+} /* the other one ends with the cluster */
+
+/* The rest of a fun of dbg. */
+static void put_fun(struct buf *buf, struct pid pid, uint64_t port)
+{
+    term_format(buf, "dbg");
+    term_format(buf, "14");
+    term_format(buf, "63636429");
+    term_put_pid(buf, pid);
+    term_format(buf, "5000");
+    term_put_uint(buf, port);
+}
+
+/* As OTP 25 writes dbg:trace_port(ip, {8415, 5000}). */
+static void the_port_is_in_the_fun(void **state)
+{
+    static const uint8_t head[] = {
+        112, 0,  0,   0,  81, 0,   121, 96, 121, 163, 202, 198, 73, 96, 105,
+        218, 32, 255, 16, 59, 144, 145, 0,  0,   0,   14,  0,   0,  0,  2};
+    struct fixture *f = *state;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    buf_put(&buf, head, sizeof(head));
+    put_fun(&buf, f->caller, 8415);
+    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
+                     8415);
+    buf_data(&buf)[sizeof(head) - 1] = 1; /* another number of variables */
+    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
+                     0);
+    buf_clear(&buf);
+    buf_put(&buf, head, sizeof(head));
+    put_fun(&buf, f->caller, 80);
+    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
+                     0);
+    assert_int_equal(trace_relay_port(atom_term(A_true)), 0);
+    buf_fini(&buf);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -362,6 +419,8 @@ int main(void)
         TEST(fetch_stats_goes_on_until_it_is_told),
         TEST(a_lost_peer_ends_them),
         TEST(wrong_arguments_are_undef),
+        TEST(a_trace_relay_says_that_it_has_started),
+        TEST(the_port_is_in_the_fun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
