@@ -6,6 +6,7 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-export([call_much/1]).
 -import(cnode_peer, [eventually/1, name/1]).
 
 -define(CONFIG, #{services => #{echo => #{behaviour => echo}}}).
@@ -50,6 +51,36 @@ let_in_test_() ->
             })
         end}
     ]).
+
+%% The BEAM changes keys all the time: by renegotiation, by KeyUpdate.
+new_keys_test_() ->
+    cnode_peer:tests([
+        {lists:concat([Option, ", TLS ", Versions, ", dialled by the ", Dialler]), fun() ->
+            new_keys(Versions, [{Option, At}], Dialler)
+        end}
+     || {Versions, Option, At} <- [{'1.2', renegotiate_at, 50}, {'1.3', key_update_at, 20000}],
+        Dialler <- ['BEAM', 'C node']
+    ]).
+
+new_keys(Versions, Options, Dialler) ->
+    {Peer, Beam} = start_beam(Versions, #{options => Options}),
+    Join = [A || 'C node' <- [Dialler], A <- ["--join", atom_to_list(Beam)]],
+    Node = cnode_peer:start(?CONFIG, #{tls => tls(#{}), args => Join}),
+    Echo = {echo, name(Node)},
+    _ = [peer:call(Peer, net_kernel, connect_node, [name(Node)]) || Dialler =:= 'BEAM'],
+    eventually(fun() -> lists:member(name(Node), peer:call(Peer, erlang, nodes, [])) end),
+    ?assertEqual(ok, peer:call(Peer, ?MODULE, call_much, [Echo], 60000)),
+    ?assertEqual([], [L || L <- cnode_peer:lines(Node), contains(L, "event=nodedown")]),
+    0 = cnode_peer:stop(Node),
+    peer:stop(Peer).
+
+%% In the BEAM over TLS.
+call_much(Echo) ->
+    Large = binary:copy(<<"0123456789abcdef">>, 200000),
+    [N = gen_server:call(Echo, N) || N <- lists:seq(1, 300)],
+    Requests = [gen_server:send_request(Echo, {N, Large}) || N <- lists:seq(1, 5)],
+    [{reply, {_, Large}} = gen_server:receive_response(R, 20000) || R <- Requests],
+    ok.
 
 %% ----------------------------------------------------------------- refused
 
@@ -150,6 +181,13 @@ ca() -> unicode:characters_to_binary(maps:get(ca, cnode_tls:certificates())).
 
 tls(More) -> cnode_tls:settings(cnode_tls:certificates(), More).
 
+%% With our cookie, as C nodes have it.
+start_beam(Versions, Opts) ->
+    cnode_peer:start_distribution(),
+    {Peer, _} = Started = cnode_tls:start_beam(Versions, Opts),
+    true = peer:call(Peer, erlang, set_cookie, [erlang:get_cookie()]),
+    Started.
+
 %% A BEAM dials a C node: was it let in, and what the C node said about it.
 beam_dials(Versions, Beam, More) ->
     Tls =
@@ -158,8 +196,7 @@ beam_dials(Versions, Beam, More) ->
             _ -> tls(More)
         end,
     Node = cnode_peer:start(?CONFIG, #{tls => Tls}),
-    {Peer, _} = cnode_tls:start_beam(Versions, Beam),
-    true = peer:call(Peer, erlang, set_cookie, [erlang:get_cookie()]),
+    {Peer, _} = start_beam(Versions, Beam),
     Up = peer:call(Peer, net_kernel, connect_node, [name(Node)], 20000),
     Up orelse eventually(fun() -> complaints(Node) =/= [] end),
     Again = peer:call(Peer, net_kernel, connect_node, [name(Node)], 20000),
@@ -171,8 +208,7 @@ beam_dials(Versions, Beam, More) ->
 
 %% A C node joins a BEAM, and never gets in.
 c_dials(Beam, Tls) ->
-    {Peer, BeamName} = cnode_tls:start_beam(both, Beam),
-    true = peer:call(Peer, erlang, set_cookie, [erlang:get_cookie()]),
+    {Peer, BeamName} = start_beam(both, Beam),
     Node = cnode_peer:start(?CONFIG#{node => #{setup_time => <<"1s">>}}, #{
         tls => Tls, args => ["--join", atom_to_list(BeamName)]
     }),
