@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -362,6 +363,30 @@ static void what_observer_asks_for(void **state)
         "error:badarg");
 }
 
+/* Each function of the list is named in docs/protocol.md. */
+static void every_function_is_documented(void **state)
+{
+    FILE *file = fopen(TEST_DIR "/../docs/protocol.md", "r");
+    static char text[1 << 17];
+    char name[128];
+    size_t size;
+
+    (void)state;
+    assert_non_null(file);
+    size = fread(text, 1, sizeof(text) - 1, file);
+    text[size] = 0;
+    (void)fclose(file);
+    for (size_t i = 0; i < function_count; i++) {
+        const struct function *function = &function_table[i];
+
+        (void)snprintf(name, sizeof(name), "`%s:%s/%u`", function->module,
+                       function->name, function->arity);
+        if (strstr(text, name) == NULL) {
+            fail_msg("docs/protocol.md does not say %s", name);
+        }
+    }
+}
+
 /* Whoever waits is told nothing, but freed. */
 static void the_end_of_the_node_ends_calls(void **state)
 {
@@ -396,6 +421,7 @@ int main(void)
         TEST(system_info_has_every_item),
         TEST(modules_say_what_they_have),
         TEST(what_observer_asks_for),
+        TEST(every_function_is_documented),
         TEST(the_end_of_the_node_ends_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
