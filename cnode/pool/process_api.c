@@ -193,6 +193,7 @@ int cnode_spawn(struct cnode_worker *w, const char *behaviour,
 {
     struct pools *pools = worker_pool(w)->pools;
     const struct cnode_behaviour *known;
+    struct pid leader = group_leader_of(&w->process); /* inherited */
     struct cnode_worker *child;
     atom_t atom = A_undefined;
     int rc = api_run(w) == NULL || term_is_none(args) ? CNODE_EINVALID : 0;
@@ -210,6 +211,9 @@ int cnode_spawn(struct cnode_worker *w, const char *behaviour,
     rc = spawned_new(pools, known, atom == A_undefined ? ATOM_NONE : atom, args,
                      &child);
     if (rc == 0) {
+        if (!pid_is_none(leader)) {
+            group_leader_set(api_node(w), &child->process, leader);
+        }
         spawned_go(child);
         *pid = api_make_pid(w, node_pid(api_node(w), &child->process));
     }

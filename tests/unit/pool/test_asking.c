@@ -310,6 +310,12 @@ static void its_group_leader_is_handed_down(void **state)
     assert_non_null(world_call_pid(
         &world, pid, "{spawn_request, 'p1@there', {m, f, []}, []}"));
     assert_int_equal(world.node.leaders.is_there, 0); /* nobody had to ask */
+    assert_non_null(
+        strstr(world_call_pid(&world, pid, "{spawn, child}"), "<n1@here."));
+    pid = pid_of("child");
+    assert_true(pid_equal(
+        group_leader_of(node_find(node_of_pid(&world.node, pid), pid)),
+        world.caller));
 }
 
 static void names_are_as_on_a_beam(void **state)
