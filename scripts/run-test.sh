@@ -14,7 +14,8 @@
 #   erlang   EUnit (rebar.config) against a real C node
 #   bridge   ExUnit (elixir_bridge) against a real C node
 #   schedulers
-#            both again with 2 and 4 schedulers
+#            both again with 2 and 4 schedulers; of EUnit what is about
+#            processes, with --full all of it
 #   conformance
 #            the same cases against a BEAM node and a C node (tests/beam/conf),
 #            from each OTP release there is (scripts/otp.sh)
@@ -152,11 +153,11 @@ in_bridge() { # in_bridge BUILD_FOLDER MIX_ENV ARGUMENTS...
 # Those who start and stop an epmd of their own.
 without_epmd() { (unset ERL_EPMD_PORT && "$@"); }
 
-erlang_tests() { # erlang_tests PRESET [SUFFIX]
+erlang_tests() { # erlang_tests PRESET [SUFFIX [REBAR3_OPTION...]]
     build "$1" cnode || return
     CNODE_BIN=$root/build/$1/bin/cnode REBAR_OFFLINE=1 \
         REBAR_BASE_DIR=$root/build/rebar \
-        many "erlang-$1${2-}" sh -c "cd '$root' && rebar3 eunit"
+        many "erlang-$1${2-}" sh -c "cd '$root' && rebar3 eunit ${*:3}"
 }
 
 bridge_tests() { # bridge_tests PRESET [SUFFIX]
@@ -168,10 +169,15 @@ bridge_tests() { # bridge_tests PRESET [SUFFIX]
 suite_erlang() { erlang_tests dev; }
 suite_bridge() { bridge_tests dev; }
 suite_schedulers() {
-    local number
+    local number modules=cnode_process_tests,cnode_probe_tests
+    modules+=,cnode_services_tests,cnode_cluster_tests,cnode_limits_tests
     for number in 2 4; do
         export CNODE_TEST_SCHEDULERS=$number
-        erlang_tests dev "-on-$number"
+        if [ -n "$full" ]; then
+            erlang_tests dev "-on-$number"
+        else
+            erlang_tests dev "-on-$number" "--module=$modules"
+        fi
         bridge_tests dev "-on-$number"
     done
     unset CNODE_TEST_SCHEDULERS
