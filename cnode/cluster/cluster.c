@@ -42,11 +42,10 @@ int cluster_start(struct cluster *cluster, struct node *node,
     appmon_init(&cluster->appmon, node);
     trace_relays_start(&cluster->trace_relays, node);
     functions->appmon = &cluster->appmon;
-    /* A full member of global is connected to all by that. */
-    cluster->has_mesh =
-        config->mesh && !node->config.hidden && !cluster->global.is_full;
-    if (cluster->has_mesh) {
-        mesh_service_start(&cluster->mesh, node, &cluster->erpc);
+    cluster->has_mesh = config->mesh && !node->config.hidden;
+    if (cluster->has_mesh) { /* global connects its full members */
+        mesh_service_start(&cluster->mesh, node, &cluster->erpc,
+                           !cluster->global.is_full);
     }
     return 0;
 
@@ -99,7 +98,8 @@ void cluster_nodedown(struct cluster *cluster, struct peer *peer)
     global_service_nodedown(&cluster->global, peer);
     pg_scopes_nodedown(&cluster->pg, peer);
     if (cluster->has_mesh) {
-        mesh_service_nodedown(&cluster->mesh, peer);
+        mesh_service_nodedown(&cluster->mesh, peer,
+                              peer->name == cluster->net_kernel.leaving);
     }
 }
 

@@ -17,6 +17,7 @@
 
 struct mesh_node {
     bool is_up, is_asked, is_dialled;
+    bool is_left;       /* on purpose */
     uint32_t failures;  /* in a row */
     uint64_t again_ms;  /* not dialled before */
     uint64_t listed_ms; /* somebody saw it */
@@ -39,10 +40,11 @@ static bool equal(const void *item, const void *key)
            memcmp(node->name, name->text, name->len) == 0;
 }
 
-void mesh_init(struct mesh *mesh, const char *self,
+void mesh_init(struct mesh *mesh, const char *self, bool asks,
                const struct mesh_events *events, void *owner)
 {
-    *mesh = (struct mesh){.self = self, .events = events, .owner = owner};
+    *mesh = (struct mesh){
+        .self = self, .asks = asks, .events = events, .owner = owner};
     map_init(&mesh->nodes, equal);
 }
 
@@ -79,7 +81,7 @@ static struct mesh_node *add(struct mesh *mesh, const char *text, size_t len)
 static void ask(struct mesh *mesh, struct mesh_node *node, uint64_t now_ms)
 {
     node->asked_ms = now_ms;
-    if (!node->is_asked) {
+    if (mesh->asks && !node->is_asked) {
         node->is_asked = mesh->events->ask(mesh->owner, node->name) == 0;
     }
 }
@@ -97,7 +99,7 @@ void mesh_nodeup(struct mesh *mesh, const char *name, uint64_t now_ms)
     }
     mesh->up_count += !node->is_up;
     node->is_up = true;
-    node->is_dialled = false;
+    node->is_dialled = node->is_left = false;
     node->failures = 0;
     ask(mesh, node, now_ms);
 }
@@ -115,7 +117,8 @@ static void try_later(struct mesh_node *node, uint64_t now_ms)
     node->failures++;
 }
 
-void mesh_nodedown(struct mesh *mesh, const char *name, uint64_t now_ms)
+void mesh_nodedown(struct mesh *mesh, const char *name, bool is_left,
+                   uint64_t now_ms)
 {
     struct mesh_node *node = find(mesh, name, strlen(name));
 
@@ -126,6 +129,7 @@ void mesh_nodedown(struct mesh *mesh, const char *name, uint64_t now_ms)
     if (node->is_up) {
         mesh->up_count--;
         node->is_up = false;
+        node->is_left = is_left;
         node->listed_ms = now_ms;
         try_later(node, now_ms);
     }
@@ -142,6 +146,12 @@ void mesh_dial_failed(struct mesh *mesh, const char *name, uint64_t now_ms)
 }
 
 /* --- dialling */
+
+static bool may_dial(const struct mesh_node *node, uint64_t now_ms)
+{
+    return !node->is_up && !node->is_dialled && !node->is_left &&
+           now_ms >= node->again_ms;
+}
 
 static void dial(struct mesh *mesh, struct mesh_node *node, uint64_t now_ms)
 {
@@ -175,7 +185,7 @@ static void listed(struct mesh *mesh, const char *text, size_t len,
         node = add(mesh, text, len);
     }
     node->listed_ms = now_ms;
-    if (!node->is_up && !node->is_dialled && now_ms >= node->again_ms) {
+    if (may_dial(node, now_ms)) {
         dial(mesh, node, now_ms);
     }
 }
@@ -204,39 +214,61 @@ void mesh_answer(struct mesh *mesh, const char *name, struct cnode_term nodes,
 
 /* --- time */
 
-uint64_t mesh_deadline(const struct mesh *mesh)
+/* The first who may be dialled; nobody is there who could tell more. */
+static struct mesh_node *next_lost(const struct mesh *mesh)
 {
-    return mesh->up_count > 0 ? mesh->next_ask_ms : UINT64_MAX;
+    struct mesh_node *node, *next = NULL;
+
+    MAP_EACH(node, &mesh->nodes) {
+        if (may_dial(node, UINT64_MAX) &&
+            (next == NULL || node->again_ms < next->again_ms)) {
+            next = node;
+        }
+    }
+    return next;
 }
 
-/* Whom nobody lists is forgotten, one at a time as the table moves. */
-static void forget_old(struct mesh *mesh, uint64_t now_ms)
+uint64_t mesh_deadline(const struct mesh *mesh)
 {
-    struct mesh_node *node, *old = NULL;
-    struct name name;
+    const struct mesh_node *lost;
+
+    if (mesh->up_count > 0) {
+        return mesh->next_ask_ms;
+    }
+    lost = next_lost(mesh);
+    return lost == NULL ? UINT64_MAX : lost->again_ms;
+}
+
+static struct mesh_node *oldest(const struct mesh *mesh, uint64_t now_ms)
+{
+    struct mesh_node *node;
 
     MAP_EACH(node, &mesh->nodes) {
         if (!node->is_up && !node->is_dialled && !node->is_asked &&
             now_ms - node->listed_ms > MESH_FORGET_MS) {
-            old = node;
+            return node;
         }
     }
-    if (old != NULL) {
-        name = (struct name){.text = old->name, .len = old->len};
+    return NULL;
+}
+
+static void forget_old(struct mesh *mesh, uint64_t now_ms)
+{
+    struct mesh_node *old;
+
+    while ((old = oldest(mesh, now_ms)) != NULL) {
+        struct name name = {.text = old->name, .len = old->len};
+
         map_remove(&mesh->nodes, hash_bytes(old->name, old->len), &name);
         mem_free(old);
     }
 }
 
-void mesh_tick(struct mesh *mesh, uint64_t now_ms)
+static void ask_next(struct mesh *mesh, uint64_t now_ms)
 {
     struct mesh_node *node, *next = NULL;
 
-    if (now_ms < mesh_deadline(mesh)) {
-        return;
-    }
     mesh->next_ask_ms = now_ms + MESH_ASK_MS;
-    forget_old(mesh, now_ms);
     MAP_EACH(node, &mesh->nodes) {
         if (node->is_up && (next == NULL || node->asked_ms < next->asked_ms)) {
             next = node;
@@ -244,5 +276,23 @@ void mesh_tick(struct mesh *mesh, uint64_t now_ms)
     }
     if (next != NULL) {
         ask(mesh, next, now_ms);
+    }
+}
+
+void mesh_tick(struct mesh *mesh, uint64_t now_ms)
+{
+    struct mesh_node *lost;
+
+    if (now_ms < mesh_deadline(mesh)) {
+        return;
+    }
+    forget_old(mesh, now_ms);
+    if (mesh->up_count > 0) {
+        ask_next(mesh, now_ms);
+        return;
+    }
+    lost = next_lost(mesh);
+    if (lost != NULL && now_ms >= lost->again_ms) {
+        dial(mesh, lost, now_ms);
     }
 }

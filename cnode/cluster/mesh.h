@@ -8,7 +8,9 @@
  * tend to form at that time, and later every MESH_ASK_MS, in turn. A dial that
  * failed, or a connection that was lost, is tried again while somebody still
  * lists that node, with back-off; a node that nobody lists any more is
- * forgotten.
+ * forgotten. When there is nobody left to ask, those who were lost last are
+ * dialled until they are forgotten. A node that this one left on purpose is not
+ * dialled before it has come back by itself.
  */
 #ifndef CNODE_CLUSTER_MESH_H
 #define CNODE_CLUSTER_MESH_H
@@ -37,17 +39,20 @@ struct mesh {
     const struct mesh_events *events;
     void *owner;
     struct map nodes; /* struct mesh_node by name */
+    bool asks;        /* else it only dials, when nobody is left */
     uint32_t up_count;
     uint64_t next_ask_ms;
 };
 
-void mesh_init(struct mesh *mesh, const char *self,
+void mesh_init(struct mesh *mesh, const char *self, bool asks,
                const struct mesh_events *events, void *owner);
 void mesh_fini(struct mesh *mesh);
 
 /* Visible nodes only. */
 void mesh_nodeup(struct mesh *mesh, const char *name, uint64_t now_ms);
-void mesh_nodedown(struct mesh *mesh, const char *name, uint64_t now_ms);
+/* `is_left`: because this node wanted it. */
+void mesh_nodedown(struct mesh *mesh, const char *name, bool is_left,
+                   uint64_t now_ms);
 void mesh_dial_failed(struct mesh *mesh, const char *name, uint64_t now_ms);
 /* A list of node names, or whatever came instead (also TERM_NONE). */
 void mesh_answer(struct mesh *mesh, const char *name, struct cnode_term nodes,

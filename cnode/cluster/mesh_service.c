@@ -111,11 +111,11 @@ static const struct mesh_events events = {.ask = on_ask, .dial = on_dial};
 /* --- from the node */
 
 void mesh_service_start(struct mesh_service *service, struct node *node,
-                        struct erpc *erpc)
+                        struct erpc *erpc, bool asks)
 {
     service->node = node;
     service->erpc = erpc;
-    mesh_init(&service->mesh, atom_text(node->name), &events, service);
+    mesh_init(&service->mesh, atom_text(node->name), asks, &events, service);
     timer_init(&service->timer, on_timer);
     list_init(&service->questions);
 }
@@ -142,13 +142,15 @@ void mesh_service_nodeup(struct mesh_service *service, const struct peer *peer)
 }
 
 void mesh_service_nodedown(struct mesh_service *service,
-                           const struct peer *peer)
+                           const struct peer *peer, bool is_left)
 {
-    mesh_nodedown(&service->mesh, atom_text(peer->name), now_ms(service));
+    mesh_nodedown(&service->mesh, atom_text(peer->name), is_left,
+                  now_ms(service));
     watch_time(service);
 }
 
 void mesh_service_dial_failed(struct mesh_service *service, atom_t name)
 {
     mesh_dial_failed(&service->mesh, atom_text(name), now_ms(service));
+    watch_time(service);
 }

@@ -19,13 +19,17 @@ struct mesh_service {
     struct list questions; /* under way */
 };
 
+/* `asks`: else it only dials again when nobody is left, as global does the
+ * rest.
+ */
 void mesh_service_start(struct mesh_service *service, struct node *node,
-                        struct erpc *erpc);
+                        struct erpc *erpc, bool asks);
 void mesh_service_stop(struct mesh_service *service);
 
 void mesh_service_nodeup(struct mesh_service *service, const struct peer *peer);
+/* `is_left`: because this node wanted it. */
 void mesh_service_nodedown(struct mesh_service *service,
-                           const struct peer *peer);
+                           const struct peer *peer, bool is_left);
 void mesh_service_dial_failed(struct mesh_service *service, atom_t name);
 
 #endif

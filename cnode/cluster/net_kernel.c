@@ -119,7 +119,9 @@ static void disconnect_node(struct net_kernel *kernel,
     bool was_up = peer_is_up(peers_find(peers, name));
 
     if (was_up) {
+        kernel->leaving = name;
         peers_disconnect(peers, name, CNODE_STOPPED);
+        kernel->leaving = ATOM_NONE;
     }
     reply(kernel, from, was_up);
 }

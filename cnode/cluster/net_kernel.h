@@ -20,6 +20,7 @@ struct net_kernel {
     struct process process;
     struct node *node;
     struct list waiting; /* for connections: struct waiting_call */
+    atom_t leaving;      /* a node that is disconnected because it was asked */
 };
 
 /* CNODE_LIMIT, CNODE_EXISTS. */

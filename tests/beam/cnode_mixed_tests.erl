@@ -88,8 +88,9 @@ round(Round, Mode, [A, B, Last] = Beams, C, D) ->
     none_lost(Beams),
     %% A BEAM lets one go; they find each other again.
     true = on(B, erlang, disconnect_node, [name(C1)]),
-    %% And one lets a BEAM go.
+    %% And one lets a BEAM go, and takes it back.
     true = on(A, ?MODULE, call_probe, [name(D), {disconnect, element(2, B)}]),
+    eventually(fun() -> on(B, ?MODULE, call_probe, [name(D), {connect, element(2, B)}]) end, ?PATIENCE_MS),
     all_see_all(Beams, [C1, D]),
     none_lost(Beams),
     %% A BEAM that is killed and comes back as another: that is known to all.

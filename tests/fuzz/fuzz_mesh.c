@@ -98,7 +98,7 @@ static void step(struct world *w)
     case 1:
         w->is_up[i] = false;
         w->is_dialled[i] = false;
-        mesh_nodedown(&w->mesh, names[i], w->now);
+        mesh_nodedown(&w->mesh, names[i], next(w, 4) == 0, w->now);
         return;
     case 2:
         if (w->is_dialled[i]) {
@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     atom_init();
     limits.mesh_nodes = 5;
-    mesh_init(&w.mesh, "me@x", &events, &w);
+    mesh_init(&w.mesh, "me@x", next(&w, 4) != 0, &events, &w);
     for (int i = 0; i < STEPS_MAX && w.at < w.end; i++) {
         step(&w);
         CHECK(w.mesh.nodes.count <= limits.mesh_nodes + NODES);

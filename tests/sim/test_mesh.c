@@ -81,7 +81,7 @@ static const struct mesh_events mesh_events = {.ask = on_ask, .dial = on_dial};
 
 static void start(unsigned i)
 {
-    mesh_init(&meshes[i], names[i], &mesh_events, &meshes[i]);
+    mesh_init(&meshes[i], names[i], true, &mesh_events, &meshes[i]);
     is_up[i] = true;
 }
 
@@ -98,8 +98,8 @@ static void cut(unsigned a, unsigned b)
 {
     if (links[a][b]) {
         links[a][b] = links[b][a] = false;
-        mesh_nodedown(&meshes[a], names[b], now);
-        mesh_nodedown(&meshes[b], names[a], now);
+        mesh_nodedown(&meshes[a], names[b], false, now);
+        mesh_nodedown(&meshes[b], names[a], false, now);
     }
 }
 
@@ -218,6 +218,13 @@ static void run(void)
         connect_nodes(i - 1, i);
     }
     pass(UINT64_C(2) * MESH_AGAIN_MOST_MS);
+    for (unsigned i = 0; i < NODES * NODES; i++) {
+        assert_true(i / NODES == i % NODES || links[i / NODES][i % NODES]);
+    }
+    for (unsigned i = 0; i < NODES * NODES; i++) { /* all is lost */
+        cut(i / NODES, i % NODES);
+    }
+    pass(UINT64_C(3) * MESH_AGAIN_MOST_MS);
     for (unsigned i = 0; i < NODES * NODES; i++) {
         assert_true(i / NODES == i % NODES || links[i / NODES][i % NODES]);
     }

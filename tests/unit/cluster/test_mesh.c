@@ -49,7 +49,7 @@ static int setup(void **state)
     memset(&f, 0, sizeof(f));
     f.now = 1000000;
     buf_init(&f.said, 0);
-    mesh_init(&f.mesh, "me@here", &events, &f);
+    mesh_init(&f.mesh, "me@here", true, &events, &f);
     *state = &f;
     return 0;
 }
@@ -202,7 +202,7 @@ static void who_was_lost_is_dialled_while_somebody_sees_it(void **state)
     up(f, "a@x");
     up(f, "b@x");
     (void)said(f);
-    mesh_nodedown(&f->mesh, "b@x", f->now);
+    mesh_nodedown(&f->mesh, "b@x", false, f->now);
     answer(f, "a@x", "['b@x']");
     assert_string_equal(said(f), "");
     f->now += MESH_AGAIN_FIRST_MS;
@@ -219,7 +219,7 @@ static void who_came_back_starts_afresh(void **state)
     up(f, "a@x");
     for (int i = 0; i < 5; i++) {
         up(f, "b@x");
-        mesh_nodedown(&f->mesh, "b@x", f->now);
+        mesh_nodedown(&f->mesh, "b@x", false, f->now);
     }
     (void)said(f);
     f->now += MESH_AGAIN_FIRST_MS;
@@ -227,14 +227,76 @@ static void who_came_back_starts_afresh(void **state)
     assert_string_equal(said(f), "dial b@x;");
 }
 
-static void with_nobody_up_nothing_is_due(void **state)
+static void with_nobody_left_the_lost_are_dialled(void **state)
+{
+    struct fixture *f = *state;
+    unsigned dials = 0;
+
+    up(f, "a@x");
+    answer(f, "a@x", "[]");
+    (void)said(f);
+    mesh_nodedown(&f->mesh, "a@x", false, f->now);
+    mesh_nodedown(&f->mesh, "a@x", false, f->now);
+    while (mesh_deadline(&f->mesh) != UINT64_MAX) {
+        pass(f);
+        if (f->mesh.nodes.count > 0) {
+            assert_string_equal(said(f), "dial a@x;");
+            mesh_dial_failed(&f->mesh, "a@x", f->now);
+            assert_true(++dials < 20);
+        }
+    }
+    assert_int_equal(f->mesh.nodes.count, 0); /* not for ever */
+    assert_true(dials > 5);
+}
+
+static void who_was_left_on_purpose_is_left_alone(void **state)
 {
     struct fixture *f = *state;
 
     up(f, "a@x");
-    mesh_nodedown(&f->mesh, "a@x", f->now);
-    mesh_nodedown(&f->mesh, "a@x", f->now);
-    assert_true(mesh_deadline(&f->mesh) == UINT64_MAX);
+    up(f, "b@x");
+    (void)said(f);
+    mesh_nodedown(&f->mesh, "b@x", true, f->now);
+    f->now += MESH_AGAIN_MOST_MS;
+    answer(f, "a@x", "['b@x']");
+    assert_string_equal(said(f), "");
+    up(f, "b@x");
+    (void)said(f);
+    mesh_nodedown(&f->mesh, "b@x", false, f->now);
+    f->now += MESH_AGAIN_MOST_MS;
+    answer(f, "a@x", "['b@x']");
+    assert_string_equal(said(f), "dial b@x;");
+    mesh_nodedown(&f->mesh, "a@x", true, f->now);
+    mesh_dial_failed(&f->mesh, "b@x", f->now);
+    pass(f);
+    assert_string_equal(said(f), "dial b@x;"); /* never a@x */
+}
+
+static void who_asks_nobody_dials_the_lost_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mesh.asks = false;
+    up(f, "a@x");
+    up(f, "b@x");
+    pass(f);
+    assert_string_equal(said(f), "");
+    mesh_nodedown(&f->mesh, "a@x", false, f->now);
+    for (int i = 0; i < 10; i++) {
+        pass(f);
+    }
+    assert_string_equal(said(f), "");
+    mesh_nodedown(&f->mesh, "b@x", false, f->now);
+    pass(f);
+    assert_string_equal(said(f), "dial a@x;");
+}
+
+static void a_new_one_is_asked_soon(void **state)
+{
+    struct fixture *f = *state;
+
+    up(f, "a@x");
+    mesh_nodedown(&f->mesh, "a@x", false, f->now);
     up(f, "a@x");
     assert_int_equal(mesh_deadline(&f->mesh), f->now + MESH_SOON_MS);
 }
@@ -300,7 +362,10 @@ int main(void)
         T(a_dial_that_cannot_begin_waits_too),
         T(who_was_lost_is_dialled_while_somebody_sees_it),
         T(who_came_back_starts_afresh),
-        T(with_nobody_up_nothing_is_due),
+        T(with_nobody_left_the_lost_are_dialled),
+        T(who_was_left_on_purpose_is_left_alone),
+        T(who_asks_nobody_dials_the_lost_all_the_same),
+        T(a_new_one_is_asked_soon),
         T(whom_nobody_lists_is_forgotten),
         T(what_is_no_list_of_nodes_is_ignored),
         T(there_is_a_limit_of_nodes),
