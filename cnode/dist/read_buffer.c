@@ -2,7 +2,8 @@
  *
  * The bytes lie at the front of one block. A read that fills it says that more
  * was waiting: then it doubles, up to the usual size, or to that of the packet
- * it holds the front of. When such a packet is gone it shrinks again.
+ * it holds the front of. When such a packet is gone it shrinks again. It begins
+ * small, as strangers may open many connections and say a few bytes on each.
  */
 #include "dist/read_buffer.h"
 

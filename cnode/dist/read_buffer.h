@@ -14,7 +14,7 @@
 #include "base/check.h"
 
 enum {
-    READ_LEAST_BYTES = 64 * 1024,  /* at first */
+    READ_LEAST_BYTES = 4 * 1024,   /* at first: a handshake needs no more */
     READ_USUAL_BYTES = 256 * 1024, /* what a busy peer may make of it */
 };
 

@@ -384,7 +384,8 @@ unfinished(Node) ->
     {_, Beam} = Peer = cnode_peer:start_beam(),
     ?assertEqual(hi, erpc:call(Beam, gen_server, call, [{echo, name(Node)}, hi])),
     ?assert(Slowest < 1000000),
-    ?assert(cnode_peer:resident_kib(Node) - Before < 32768),
+    %% Under the sanitizers what is freed stays for a while.
+    ?assert(cnode_peer:resident_kib(Node) - Before < 131072),
     ?assertEqual([], [N || {nodedown, N} <- messages(), N =:= name(Node)]),
     ok = net_kernel:monitor_nodes(false),
     cnode_peer:stop_beam(Peer).

@@ -19,7 +19,7 @@
 %% --------------------------------------------------------------------- terms
 
 large_test_() ->
-    cnode_peer:suite(?CONFIG, [
+    cnode_peer:suite((?CONFIG)#{limits => #{term_depth => 10000}}, [
         {"10 MiB there and back", fun(Node) -> echo_bytes(Node, 10 bsl 20) end},
         {"100 MB there and back", 120, fun(Node) -> echo_bytes(Node, 100000000) end},
         {"many callers with large messages", 120, fun many_large/1},
