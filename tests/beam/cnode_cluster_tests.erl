@@ -102,8 +102,8 @@ spawns_nothing(Node) ->
 remote_calls(Node) ->
     connect(Node),
     ?assertMatch({'EXIT', _}, catch erpc:call(name(Node), erlang, halt, [], 5000)),
-    ?assertMatch({badrpc, _}, rpc:call(name(Node), erlang, node, [], 5000)),
-    ?assertMatch({badrpc, _}, rpc:block_call(name(Node), erlang, node, [], 5000)),
+    ?assertMatch({badrpc, _}, rpc:call(name(Node), erlang, halt, [], 5000)),
+    ?assertMatch({badrpc, _}, rpc:block_call(name(Node), erlang, halt, [], 5000)),
     pong(Node).
 
 stray_messages(Node) ->

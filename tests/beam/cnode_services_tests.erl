@@ -380,8 +380,8 @@ observer_test_() ->
         {"system tab", fun system_tab/1},
         {"load charts and memory allocators tabs", fun charts_tabs/1},
         {"applications tab", fun applications_tab/1},
-        {"processes tab", fun processes_tab/1},
         {"the window of a process", fun process_window/1},
+        {"processes tab", 120, fun processes_tab/1},
         {"ports, sockets and tables tabs", fun other_tabs/1},
         {"etop", 60, fun etop/1},
         {"what observer asks of every node", fun observer_modules/1}
