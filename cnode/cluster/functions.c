@@ -36,7 +36,7 @@ struct call {
     struct tally tally;
     struct buf out;
     size_t list; /* EACH: where it was opened */
-    uint32_t count;
+    uint32_t count, slot;
     enum function_class class;
     int rc;
     function_done_fn done;
@@ -168,15 +168,36 @@ static void visit_tally(struct node *here, void *arg)
     tally_visit(&call->tally, here);
 }
 
-static void visit_each(struct node *here, void *arg)
+static void on_home(struct node *home, void *arg);
+
+/* A slice of this scheduler; then the rest of it behind others' turns, the next
+ * scheduler, or home. */
+static void run_each(struct node *here, void *arg)
 {
     struct call *call = arg;
-    struct function_run run = run_of(call, here);
+    struct function_run run;
 
-    if (call->rc == 0) {
-        call->rc = call->function->run(&run);
-        call->count += run.count;
+    if (here == NULL) {
+        on_home(NULL, call);
+        return;
     }
+    run = run_of(call, here);
+    run.slot = call->slot;
+    call->rc = call->function->run(&run);
+    call->count += run.count;
+    call->slot = run.slot;
+    if (call->rc == 0 && buf_error(&call->out) == 0) {
+        if (run.has_more) {
+            node_post_task(here, run_each, call);
+            return;
+        }
+        if (here->index + 1 < here->count) {
+            call->slot = 0;
+            node_post_task(here->all[here->index + 1], run_each, call);
+            return;
+        }
+    }
+    node_post_task(call->home, on_home, call);
 }
 
 /* Back home. NULL: the node ended meanwhile. */
@@ -243,7 +264,7 @@ static void begin(struct call *call)
         return;
     case FUNCTION_EACH:
         call->list = term_open_list(&call->out);
-        node_go_round(call->home, visit_each, on_home, call);
+        node_post_task(call->home->all[0], run_each, call);
         return;
     case FUNCTION_PID:
     case FUNCTION_NAMED:

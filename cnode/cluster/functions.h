@@ -47,7 +47,9 @@ struct function_run {
     struct pid pid;
     struct process *process;   /* PID, NAMED: NULL when it is not there */
     const struct tally *tally; /* TALLY */
-    uint32_t count;            /* EACH: how many elements it appended */
+    uint32_t count;            /* EACH: how many elements it appended, */
+    uint32_t slot;             /* where it goes on in the process table, */
+    bool has_more;             /* and whether it has to */
     enum function_class class; /* RETURN, unless it says otherwise */
     struct buf *out;           /* one term is to be appended */
 };

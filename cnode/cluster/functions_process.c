@@ -10,16 +10,19 @@
 #include "node/system.h"
 #include "term/build.h"
 
+enum { PIDS_PER_SLICE = 20000 };
+
 int function_processes(struct function_run *run)
 {
-    const struct process *process;
-    uint32_t at = 0;
+    const struct process_table *table = &run->node->scheduler.table;
+    const struct process *process = NULL;
 
-    while ((process = process_table_next(&run->node->scheduler.table, &at)) !=
-           NULL) {
+    while (run->count < PIDS_PER_SLICE &&
+           (process = process_table_next(table, &run->slot)) != NULL) {
         term_put_pid(run->out, node_pid(run->node, process));
         run->count++;
     }
+    run->has_more = process != NULL;
     return 0;
 }
 
