@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/metric.h"
+#include "dist/flags.h"
 #include "dist/tls.h"
 #include "support/dist/certs.h"
 #include "support/dist/raw_peer.h"
@@ -285,6 +286,96 @@ static void garbage_instead_of_a_record_ends_it(void **state)
     tls_free(tls);
 }
 
+/* --- ticks and stalls */
+
+/* A tick is larger than four bytes here, and still no traffic of its own. */
+static void idle_ends_tick_in_every_round(void **state)
+{
+    struct conn_pair *f = *state;
+    uint64_t before;
+
+    f->a.config.ticktime_ms = f->b.config.ticktime_ms = 400;
+    conn_pair_open(f);
+    before = conn_channel(f->a.conn)->frames_out;
+    loop_run_ms(&f->loop, 1000); /* 20 rounds */
+    assert_int_equal(f->a.closed + f->b.closed, 0);
+    assert_in_range(conn_channel(f->a.conn)->frames_out - before, 14, 21);
+}
+
+/* What the handshake says and hears goes through TLS, until it is done. */
+static int shake_hands(struct conn_pair *f, struct tls *tls,
+                       struct handshake *handshake)
+{
+    struct tls_end end = {.tls = tls};
+    int fd = raw_connect(listener_port(f->listener));
+    uint8_t bytes[4096];
+
+    buf_init(&end.got, 0);
+    handshake_widen(handshake);
+    assert_int_equal(handshake_dial(handshake, B_NAME), 0);
+    while (handshake->state != HANDSHAKE_DONE) {
+        size_t n = 0, used;
+        if (tls->state == TLS_UP && buf_size(&handshake->out) > 0) {
+            tls_end_put(&end, buf_data(&handshake->out),
+                        buf_size(&handshake->out));
+            buf_clear(&handshake->out);
+        }
+        (void)raw_write(fd, buf_data(&tls->out), buf_size(&tls->out));
+        buf_clear(&tls->out);
+        loop_turn(&f->loop, 1);
+        (void)raw_read(fd, bytes, &n, sizeof(bytes));
+        tls_end_feed(&end, bytes, n);
+        assert_int_equal(end.rc, 0);
+        assert_int_equal(handshake_feed(handshake, buf_data(&end.got),
+                                        buf_size(&end.got), &used),
+                         0);
+        buf_consume(&end.got, used);
+    }
+    buf_fini(&end.got);
+    return fd;
+}
+
+static const char *on_cookie(void *owner, const char *name)
+{
+    (void)owner, (void)name;
+    return "apple";
+}
+
+static void a_peer_that_ticks_but_never_reads_is_given_up(void **state)
+{
+    static const struct handshake_events events = {.cookie = on_cookie};
+    struct conn_pair *f = *state;
+    struct tls *tls = tls_dial(f->tls, "127.0.0.1");
+    struct tls_end end = {.tls = tls};
+    struct handshake handshake;
+    int fd, rc = 0;
+
+    f->b.config.ticktime_ms = 160;
+    handshake_init(&handshake, &events, NULL, A_NAME, dist_flags_offered(false),
+                   11, 12345);
+    fd = shake_hands(f, tls, &handshake);
+    LOOP_UNTIL(&f->loop, f->b.up == 1);
+    for (uint32_t i = 0; i < 1000; i++) {
+        rc |= channel_send_number(conn_channel(f->b.conn), f->sender, i, 30000);
+    }
+    assert_int_equal(rc, 0);
+    conn_flush_later(f->b.conn);
+    for (int i = 0; i < 2000 && f->b.closed == 0; i++) {
+        tls_end_put(&end, "\0\0\0\0", 4);
+        (void)raw_write(fd, buf_data(&tls->out), buf_size(&tls->out));
+        buf_clear(&tls->out);
+        loop_run_ms(&f->loop, 5);
+        if (f->b.closed == 0) { /* what waits, waits in the channel */
+            assert_true(conn_channel(f->b.conn)->queued_bytes > 0);
+        }
+    }
+    assert_int_equal(f->b.closed, 1);
+    assert_int_equal(f->b.reason, CNODE_STALLED);
+    handshake_fini(&handshake);
+    tls_free(tls);
+    raw_close(fd);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, conn_pair_setup_tls,                 \
                                     conn_pair_teardown)
@@ -304,6 +395,8 @@ int main(void)
         TEST(tls_alone_is_no_handshake),
         TEST(a_short_length_inside_tls_is_refused),
         TEST(garbage_instead_of_a_record_ends_it),
+        TEST(idle_ends_tick_in_every_round),
+        TEST(a_peer_that_ticks_but_never_reads_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
