@@ -42,6 +42,7 @@ int scheduler_init(struct scheduler *scheduler, uint32_t index,
     scheduler->messages = scheduler->turn_until_ns = 0;
     atomic_init(&scheduler->door, NULL);
     atomic_init(&scheduler->door_bytes, 0);
+    atomic_init(&scheduler->is_ending, false);
     process_table_init(&scheduler->table, index);
     return 0;
 }
@@ -358,8 +359,16 @@ static void run_task(struct scheduler *scheduler, struct signal *signal)
     scheduler->dispatching = false;
 }
 
-/* What came through the door. It counts there until it is acted on, so that a
+/* What came through the door counts there until it is acted on, so that a
  * scheduler that does not keep up is full. */
+static void leave_door(struct scheduler *scheduler, uint64_t bytes)
+{
+    if (bytes > 0) {
+        atomic_fetch_sub_explicit(&scheduler->door_bytes, bytes,
+                                  memory_order_relaxed);
+    }
+}
+
 static unsigned run_inbox(struct scheduler *scheduler, unsigned budget)
 {
     uint64_t bytes = 0;
@@ -378,11 +387,24 @@ static unsigned run_inbox(struct scheduler *scheduler, unsigned budget)
         }
         signal_free(signal);
     }
-    if (bytes > 0) {
-        atomic_fetch_sub_explicit(&scheduler->door_bytes, bytes,
-                                  memory_order_relaxed);
-    }
+    leave_door(scheduler, bytes);
     return done;
+}
+
+/* Only what others ordered: there may be minutes of messages. */
+static void end_inbox(struct scheduler *scheduler)
+{
+    uint64_t bytes = 0;
+    struct signal *signal;
+
+    while ((signal = mailbox_pop(&scheduler->inbox)) != NULL) {
+        bytes += door_cost(signal);
+        if (signal->kind == SIGNAL_TASK) {
+            run_task(scheduler, signal);
+        }
+        signal_free(signal);
+    }
+    leave_door(scheduler, bytes);
 }
 
 /* --- threads */
@@ -449,6 +471,8 @@ void scheduler_join(struct scheduler *scheduler)
     stop->task.signal.kind = SIGNAL_TASK;
     stop->task.run = run_stop;
     stop->scheduler = scheduler;
+    /* relaxed: seen with what is posted next, or before */
+    atomic_store_explicit(&scheduler->is_ending, true, memory_order_relaxed);
     scheduler_post(scheduler, &stop->task.signal);
     scheduler_go(scheduler); /* should it never have run */
     pthread_join(scheduler->thread, NULL);
@@ -529,6 +553,10 @@ bool scheduler_turn(struct scheduler *scheduler)
     bool is_first = true;
 
     door_open(scheduler);
+    if (atomic_load_explicit(&scheduler->is_ending, memory_order_relaxed)) {
+        end_inbox(scheduler);
+        return false;
+    }
     scheduler->turn_until_ns = 0;
     for (; budget > 0 && (is_first || !is_late(scheduler)); is_first = false) {
         unsigned done = run_outbox(scheduler, share_of(budget));

@@ -69,6 +69,7 @@ struct scheduler {
     char line[SCHEDULER_DOOR_LINE];
     _Atomic(struct signal *) door; /* newest first; see scheduler_post */
     _Atomic uint64_t door_bytes;   /* of what waits there and in the inbox */
+    _Atomic bool is_ending;        /* by scheduler_join() */
 };
 
 MUST_USE int scheduler_init(struct scheduler *scheduler, uint32_t index,
@@ -83,8 +84,9 @@ void scheduler_stop(struct scheduler *scheduler); /* owner thread */
  * error of libuv. */
 MUST_USE int scheduler_open_thread(struct scheduler *scheduler);
 void scheduler_go(struct scheduler *scheduler);
-/* Any other thread: stops it after what was posted before, waits for the end of
- * its thread. The scheduler is the caller's then. Nothing without a thread. */
+/* Any other thread: stops it and waits for the end of its thread. The tasks
+ * that were posted before are done, no signal is acted on any more. The
+ * scheduler is the caller's then. Nothing without a thread. */
 void scheduler_join(struct scheduler *scheduler);
 
 /* Gives the process a pid of this scheduler. CNODE_LIMIT. */

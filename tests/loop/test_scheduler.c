@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "runtime/scheduler.h"
 #include "support/loop_until.h"
 #include "term/build.h"
@@ -418,6 +419,47 @@ static void posts_from_threads_arrive_all_and_in_the_order_of_each(void **state)
     assert_true(in_order);
 }
 
+/* --- the end */
+
+struct counted_task {
+    struct signal_task task;
+    unsigned *runs;
+};
+
+static void run_counted(struct signal_task *task, void *owner)
+{
+    struct counted_task *counted =
+        CONTAINER_OF(task, struct counted_task, task);
+
+    *counted->runs += owner != NULL;
+}
+
+/* A node that is told to end must not go through seconds of messages first;
+ * what others ordered is done. */
+static void its_thread_ends_before_the_messages_that_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct counted_task *task = mem_zalloc(sizeof(*task));
+    uint64_t start_ns = loop_clock_ns();
+    unsigned runs = 0;
+
+    f->is_slow = true;
+    assert_int_equal(scheduler_open_thread(&f->scheduler), 0);
+    for (uint64_t i = 0; i < 5000; i++) {
+        send_through_door(f, &f->a, i);
+    }
+    *task = (struct counted_task){
+        .task = {.signal.kind = SIGNAL_TASK, .run = run_counted},
+        .runs = &runs};
+    scheduler_post(&f->scheduler, &task->task.signal);
+    scheduler_go(&f->scheduler);
+    scheduler_join(&f->scheduler);
+    assert_true(loop_clock_ns() - start_ns < UINT64_C(2000000000));
+    assert_int_equal(runs, 1);
+    assert_true(f->count < 5000);
+    assert_int_equal(f->scheduler.door_bytes, 0);
+}
+
 /* --- watchdog */
 
 static _Atomic unsigned reports;
@@ -522,6 +564,7 @@ int main(void)
         T(a_turn_ends_within_its_budget),
         T(a_turn_of_slow_callbacks_ends_early),
         T(posts_from_threads_arrive_all_and_in_the_order_of_each),
+        T(its_thread_ends_before_the_messages_that_wait),
         cmocka_unit_test(a_slow_callback_is_reported_once_by_name),
         cmocka_unit_test(the_log_names_the_slow_process_and_its_pid),
         cmocka_unit_test(quick_callbacks_are_not_reported),
