@@ -133,7 +133,8 @@ suite_fuzz() {
         [ -x "$target" ] || continue
         name=${target##*/fuzz_}
         mkdir -p "$root/build/fuzz/corpus/$name"
-        one "fuzz $name for a minute" "$target" -max_total_time=60 \
+        one "fuzz $name for a minute" "$target" \
+            -max_total_time="${CNODE_FUZZ_SECONDS:-60}" \
             -artifact_prefix="$logs/" -rss_limit_mb=2048 \
             "$root/build/fuzz/corpus/$name" "$root/tests/fuzz/corpus/$name"
     done
