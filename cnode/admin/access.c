@@ -9,6 +9,7 @@
 #include <cnode/error.h>
 
 #include "admin/cookie.h"
+#include "admin/reach_settings.h"
 
 static int read_config(struct access *access, const struct cli *cli,
                        struct buf *error);
@@ -40,6 +41,24 @@ void access_fini(struct access *access)
     tls_context_free(access->tls);
     settings_fini(&access->settings);
     explicit_bzero(access->cookie, sizeof(access->cookie));
+}
+
+/* The configuration is that of the node itself, or of one beside it. */
+bool access_address(const struct access *access, const char *node,
+                    struct node_address *address)
+{
+    const struct settings *settings = &access->settings;
+    bool is_its_own =
+        settings->node.name != NULL && strcmp(settings->node.name, node) == 0;
+
+    if (reach_settings_address(settings, node, address)) {
+        return true;
+    }
+    address->host[0] = '\0';
+    address->port = (uint16_t)(is_its_own && !settings->node.epmd
+                                   ? settings->node.port
+                                   : settings->node.peer_port);
+    return address->port != 0;
 }
 
 /* Options of TLS take the place of node.tls as a whole. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a command of operators needs to get into a cluster: cookie, epmd, TLS.
+ * What a command of operators needs to get into a cluster: cookie, epmd, TLS,
+ * where nodes are that epmd does not know.
  * From its options, and what they leave open from the configuration of a node
  * (--config).
  */
@@ -24,5 +25,10 @@ struct access {
 MUST_USE int access_read(struct access *access, const struct cli *cli,
                          struct buf *error);
 void access_fini(struct access *access);
+
+/* Where --config says that a node listens; false: its epmd knows. An empty
+ * host stands for that of its name. */
+bool access_address(const struct access *access, const char *node,
+                    struct node_address *address);
 
 #endif

@@ -54,7 +54,8 @@ static int read_timeout(struct call *call, const char *text, struct buf *error)
 static int read_at(struct call *call, const char *text, struct buf *error)
 {
     if (text == NULL ||
-        address_split(text, call->host, sizeof(call->host), &call->port)) {
+        address_split(text, call->address.host, sizeof(call->address.host),
+                      &call->address.port)) {
         return 0;
     }
     buf_printf(error,
@@ -208,8 +209,8 @@ static int run(struct call *call, const struct access *access,
         .epmd_port = access->epmd_port,
         .tls = access->tls,
         .self_host = access->host,
-        .host = call->port != 0 ? call->host : NULL,
-        .port = call->port,
+        .host = call->address.host[0] != '\0' ? call->address.host : NULL,
+        .port = call->address.port,
         .timeout_ms = call->timeout_ms,
         .name = atom_find(call->pool, strlen(call->pool)),
         .put = put_request,
@@ -243,6 +244,9 @@ int call_run(const struct cli *cli)
     if (call_read(&call, cli, &error) == 0) {
         if (access_read(&access, cli, &error) == 0) {
             call.epmd_port = access.epmd_port;
+            if (call.address.port == 0) {
+                (void)access_address(&access, call.node, &call.address);
+            }
             code = run(&call, &access, &error);
         }
         access_fini(&access);

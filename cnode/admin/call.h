@@ -7,7 +7,7 @@
 
 #include "admin/cli.h"
 #include "admin/client.h"
-#include "dist/handshake.h"
+#include "node/node.h"
 #include "term/text.h"
 
 /* Exit codes of all commands. */
@@ -24,10 +24,9 @@ struct call {
     const char *pool; /* or the service */
     bool is_pooled;   /* a worker of a pool: wrapped in an envelope */
     uint64_t timeout_ms;
-    uint16_t epmd_port;           /* for messages */
-    char host[NODE_NAME_MAX + 1]; /* of --at */
-    uint16_t port;                /* 0: epmd says */
-    struct buf id, term;          /* encoded; id is empty without a pool */
+    uint16_t epmd_port;          /* for messages */
+    struct node_address address; /* of --at or --config; port 0: epmd says */
+    struct buf id, term;         /* encoded; id is empty without a pool */
 };
 
 /* 0; or CNODE_EINVALID, with lines for people in `error`. call_fini() is due in

@@ -229,6 +229,8 @@ without_epmd() {
         run 1 call bare@127.0.0.1 echo x --cookie apple &&
         run 0 call bare@127.0.0.1 echo x --cookie apple --at "127.0.0.1:$port" &&
         run 2 call bare@127.0.0.1 echo x --cookie apple --at "$port" &&
+        config bare@127.0.0.1 | sed "s/\"listen\"/\"epmd\": false, \"port\": $port, \"listen\"/" >bare.json &&
+        run 0 call bare@127.0.0.1 echo x --cookie apple --config bare.json &&
         run 2 start --config c1.json --cookie apple --set node.epmd=false &&
         says err 'node.epmd: expected node.port' || code=1
     kill -TERM "$pid"

@@ -100,12 +100,12 @@ static void a_node_may_be_said_to_be_elsewhere(void **state)
 {
     (void)state;
     assert_int_equal(read_call(NULL, "c@h", "echo", "x", NULL), 0);
-    assert_int_equal(call.port, 0);
+    assert_int_equal(call.address.port, 0);
     call_fini(&call);
     cli.at = "10.0.0.5:9100";
     assert_int_equal(call_read(&call, &cli, &out), 0);
-    assert_string_equal(call.host, "10.0.0.5");
-    assert_int_equal(call.port, 9100);
+    assert_string_equal(call.address.host, "10.0.0.5");
+    assert_int_equal(call.address.port, 9100);
     call_fini(&call);
     cli.at = "9100";
     assert_int_equal(call_read(&call, &cli, &out), CNODE_EINVALID);
