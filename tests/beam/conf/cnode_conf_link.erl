@@ -536,6 +536,14 @@ trapping(C) ->
     P ! {exit, P, kill},
     killed = down(Monitor).
 
+%% To oneself it is not ignored.
+'a process that sends itself exit/2 with normal ends'(C) ->
+    P = probe(C),
+    Monitor = monitor(process, P),
+    barrier(P),
+    P ! {exit, P, normal},
+    normal = down(Monitor).
+
 'exit/2 to nonsense is a badarg'(C) ->
     {error, badarg} = ask(probe(C), {exit, nobody, boom}).
 

@@ -255,7 +255,7 @@
     Alias = ask(P, alias),
     [
         begin
-            true = disconnect_node(Node),
+            eventually(fun() -> disconnect_node(Node) end),
             First(),
             eventually(fun() -> connected(Node) end)
         end
