@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "node/gen.h"
 #include "support/node/fake_peer.h"
 
@@ -505,6 +506,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world w = {.at = data, .end = data + size, .creation = 3};
 
+    limits.atoms = 4096; /* a table of names for each run */
     fake_node_open_with(&w.node, 1 + next(&w, SCHEDULERS_MOST));
     w.handler = (struct spawn_handler){
         .spawn = on_spawn, .start = on_start, .owner = &w};
