@@ -23,7 +23,7 @@ member_test_() ->
         {"a hidden BEAM can call it", fun hidden_caller/1},
         {"several BEAMs call it at once", fun several/1},
         {"a spawned function that is not there exits with undef", fun spawns_nothing/1},
-        {"erpc and rpc fail clearly", fun remote_calls/1},
+        {"what erpc and rpc may not call fails clearly", fun remote_calls/1},
         {"what nobody waits for is dropped, the connection stays", fun stray_messages/1}
     ]).
 
@@ -102,6 +102,7 @@ spawns_nothing(Node) ->
 remote_calls(Node) ->
     connect(Node),
     ?assertMatch({'EXIT', _}, catch erpc:call(name(Node), erlang, halt, [], 5000)),
+    ?assertEqual(name(Node), rpc:call(name(Node), erlang, node, [], 5000)),
     ?assertMatch({badrpc, _}, rpc:call(name(Node), erlang, halt, [], 5000)),
     ?assertMatch({badrpc, _}, rpc:block_call(name(Node), erlang, halt, [], 5000)),
     pong(Node).

@@ -83,7 +83,7 @@ defmodule CNode.CommandLineTest do
             ~r/#{file}:7: pools\.Elixir\\\.A\.worker\.idle_timeout: expected .*, got "15 parsecs"/,
             ~r/#{file}:8: pools\.Elixir\\\.A\.supervisors\.segments: expected 1\.\.4096, got 0/,
             ~r/#{file}:10: pools\.Elixir\\\.B\.behaviour/,
-            ~r/#{file}:12: limits\.term_depth: expected 16\.\.1000000, got 3/,
+            ~r/#{file}:12: limits\.term_depth: expected 16\.\.100000000, got 3/,
             ~r/#{file}:13: colour: unknown key/
           ] do
         assert errors =~ expected

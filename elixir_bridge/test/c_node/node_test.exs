@@ -25,7 +25,7 @@ defmodule CNode.NodeTest do
     name = unique("c")
     node = start_c_node(@config, node: name)
     assert %{name: ^name, pools: ["Elixir.CNode.NodeTest.Pool"]} = node
-    assert Enum.sort(node.behaviours) == ["counter", "echo", "kv"]
+    assert Enum.sort(node.behaviours) == ["counter", "echo", "kv", "probe"]
     assert node.port in 1..65_535
     assert node.creation > 3
     assert os_alive?(node.pid)
