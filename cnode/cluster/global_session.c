@@ -312,16 +312,18 @@ static void send_new_nodes(struct global *g, const struct global_peer *peer,
     }
 }
 
-/* Both resolvers are done. */
-static void finish(struct global *g, struct global_peer *peer,
-                   struct cnode_term his_message)
+/* Both resolvers are done. His message is taken out of the session, which ends
+ * as soon as he is known: also when he lists himself. */
+static void finish(struct global *g, struct global_peer *peer)
 {
     struct global_session *session = peer->session;
+    struct cnode_kept *his_message = session->resolved;
     struct outcome outcome = {.count = session->op_count};
     struct cnode_term parts[7], op;
     struct cnode_list his;
 
-    (void)term_get_tuple(his_message, 7, parts);
+    session->resolved = NULL;
+    (void)term_get_tuple(cnode_kept_term(his_message), 7, parts);
     (void)cnode_list(parts[2], &his);
     outcome.ops = session->ops;
     buf_init(&session->ops, 0);
@@ -343,7 +345,8 @@ static void finish(struct global *g, struct global_peer *peer,
     peer->is_synced = true;
     known_add(peer, peer->version);
     known_adopt(g, parts[3]);
-    session_end(g, peer, false); /* unlocks, and frees his_message */
+    session_end(g, peer, false); /* unlocks */
+    cnode_term_free(his_message);
 }
 
 void server_resolver_done(struct global *g, struct global_peer *peer,
@@ -361,7 +364,7 @@ void server_resolver_done(struct global *g, struct global_peer *peer,
     session->op_count = op_count;
     session->has_ops = true;
     if (session->resolved != NULL) {
-        finish(g, peer, cnode_kept_term(session->resolved));
+        finish(g, peer);
     }
 }
 
@@ -378,7 +381,7 @@ static int on_resolved(struct global *g, struct global_peer *peer,
     if (keep(&session->resolved, cast) != 0) {
         session_restart(g, peer);
     } else if (session->has_ops) {
-        finish(g, peer, cnode_kept_term(session->resolved));
+        finish(g, peer);
     }
     return 0;
 }
