@@ -19,11 +19,11 @@ void tally_visit(struct tally *tally, const struct node *here)
     const struct scheduler *scheduler = &here->scheduler;
 
     CHECK(tally->count < TALLY_ROWS_MOST);
-    tally->rows[tally->count++] =
-        (struct tally_row){.processes = scheduler->table.count,
-                           .handled = scheduler->messages,
-                           .queued = scheduler->run_queue.count,
-                           .busy_ns = thread_ns()};
+    tally->rows[tally->count++] = (struct tally_row){
+        .processes = scheduler->table.count - scheduler->table.hidden,
+        .handled = scheduler->messages,
+        .queued = scheduler->run_queue.count,
+        .busy_ns = thread_ns()};
 }
 
 struct tally_row tally_sum(const struct tally *tally)

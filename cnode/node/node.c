@@ -343,12 +343,27 @@ void node_exit(struct node *node, struct process *process,
     scheduler_remove(&node->scheduler, process);
 }
 
+int node_spawn_hidden(struct node *node, struct process *process,
+                      const struct process_class *class)
+{
+    int rc = node_spawn(node, process, class);
+
+    if (rc == 0) {
+        process_table_hide(&node->scheduler.table, process);
+    }
+    return rc;
+}
+
 struct process *node_find(const struct node *node, struct pid pid)
 {
+    struct process *process;
+
     if (pid.node != node->name || pid.creation != node->creation) {
         return NULL;
     }
-    return scheduler_find(&node->scheduler, pid.id, pid.serial);
+    process = scheduler_find(&node->scheduler, pid.id, pid.serial);
+    return process != NULL && (process->flags & PROCESS_HIDDEN) == 0 ? process
+                                                                     : NULL;
 }
 
 /* The layout of the BEAM's own: 18 + 32 + 32 bits, the last 6 of which are the

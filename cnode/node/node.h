@@ -186,8 +186,13 @@ static inline struct pid node_pid(const struct node *node,
                         .creation = node->creation};
 }
 
+/* One that only gets the messages which this node routes to it. To all else,
+ * signals and those who list processes, there is nothing at its pid. */
+MUST_USE int node_spawn_hidden(struct node *node, struct process *process,
+                               const struct process_class *class);
+
 /* The live process of this scheduler with that pid, or NULL (also for a stale
- * creation). */
+ * creation, and a hidden one). */
 struct process *node_find(const struct node *node, struct pid pid);
 
 /* The node as the scheduler of a pid of this node sees it. For a number that no

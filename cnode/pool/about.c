@@ -172,7 +172,7 @@ int about_face_state(struct process *process, struct buf *buf)
     return 0;
 }
 
-/* --- pool supervisors and gates */
+/* --- pool supervisors */
 
 void about_pool(const struct process *process, struct process_about *about)
 {
@@ -181,21 +181,13 @@ void about_pool(const struct process *process, struct process_about *about)
     about->module = pool->config->name;
     about->is_supervisor = true;
     about->bytes = sizeof(*pool);
-    if (pool->part > 0) {
-        add_pool(about, pool); /* the head of all parts */
-    }
 }
 
 void about_pool_label(const struct process *process, struct buf *buf)
 {
     const struct pool *pool = CONTAINER_OF(process, struct pool, process);
 
-    if (pool->part > 0) {
-        term_format(buf, "{part, ~A, ~u}", pool->config->name,
-                    (uint64_t)pool->part);
-    } else {
-        term_format(buf, "{pool, ~A}", pool->config->name);
-    }
+    term_format(buf, "{pool, ~A}", pool->config->name);
 }
 
 int about_pool_state(struct process *process, struct buf *buf)
@@ -209,19 +201,4 @@ int about_pool_state(struct process *process, struct buf *buf)
                 pool->config->supervisors.segments, (uint64_t)pool->face_count,
                 roll_workers(pool->roll));
     return 0;
-}
-
-void about_gate(const struct process *process, struct process_about *about)
-{
-    const struct pool *pool = CONTAINER_OF(process, struct pool, gate);
-
-    about->module = pool->config->name;
-    add_pool(about, pool);
-}
-
-void about_gate_label(const struct process *process, struct buf *buf)
-{
-    const struct pool *pool = CONTAINER_OF(process, struct pool, gate);
-
-    term_format(buf, "{gate, ~A}", pool->config->name);
 }

@@ -26,8 +26,4 @@ void about_pool(const struct process *process, struct process_about *about);
 void about_pool_label(const struct process *process, struct buf *buf);
 int about_pool_state(struct process *process, struct buf *buf);
 
-/* The gate of a service is asked for nothing: it passes all on. */
-void about_gate(const struct process *process, struct process_about *about);
-void about_gate_label(const struct process *process, struct buf *buf);
-
 #endif

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/node.h"
-#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/supervisor.h"
@@ -39,28 +38,16 @@ static void on_message(struct process *process, const struct signal *signal)
                             signal);
 }
 
-/* It has no pid that anybody knows, but may be guessed: then the pool ends, and
- * comes back. */
-static void on_exit_signal(struct process *process, struct cnode_term reason)
-{
-    (void)reason;
-    parts_failed(CONTAINER_OF(process, struct pool, process), 0);
-}
-
+/* A router: what somebody sends to its pid, which he has guessed, is taken as
+ * sent to the pool's name. */
 static const struct process_class part_class = {
-    .name = "pool",
-    .message = on_message,
-    .exit = on_exit_signal,
-    .describe = about_pool,
-    .put_label = about_pool_label,
-};
+    .name = "pool", .is_router = true, .message = on_message};
 
 int parts_spawn(struct pool *part)
 {
-    int rc = node_spawn(part->node, &part->process, &part_class);
+    int rc = node_spawn_hidden(part->node, &part->process, &part_class);
 
     if (rc == 0) {
-        part->process.flags |= PROCESS_TRAP_EXIT;
         part->part_pids[part->part] = node_pid(part->node, &part->process);
     }
     return rc;
@@ -201,9 +188,7 @@ static void on_failed(struct node *here, void *arg)
 {
     struct order *order = arg;
 
-    if (here != NULL && order->rc == 0) {
-        pool_stop(order->to, atom_term(A_killed), true);
-    } else if (here != NULL) {
+    if (here != NULL) {
         LOG_ERROR("pool_down",
                   F_STR("pool", atom_text(order->to->config->name)),
                   F_ERR(order->rc));

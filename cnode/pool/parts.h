@@ -24,8 +24,8 @@ struct pool;
 struct process;
 struct signal;
 
-/* The process of a part that is not the head, for as long as the node lives. 0
- * or CNODE_LIMIT. */
+/* The process of a part that is not the head, for as long as the node lives:
+ * hidden, since it is nothing but an address for the head. 0 or CNODE_LIMIT. */
 int parts_spawn(struct pool *part);
 
 /* --- what the head tells the others */
@@ -42,7 +42,7 @@ void parts_restart(struct pool *head, uint32_t index);
 void parts_segment_is(struct pool *part, uint32_t index, struct pid pid);
 void parts_segment_fell(struct pool *part, uint32_t index);
 void parts_closed(struct pool *part);
-/* It could not be opened, or was killed. */
+/* It could not be opened. */
 void parts_failed(struct pool *part, int rc);
 
 /* --- messages */

@@ -9,7 +9,6 @@
 #include "base/metric.h"
 #include "node/gen.h"
 #include "node/node.h"
-#include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 
@@ -46,31 +45,17 @@ static void on_message(struct process *process, const struct signal *signal)
     dispatch_to_worker(w, signal, is_awaited ? SIGNAL_BY_PID : SIGNAL_BY_NAME);
 }
 
-/* It has no pid that anybody knows, but may be guessed. */
-static void on_exit_signal(struct process *process, struct cnode_term reason)
-{
-    pool_stop(CONTAINER_OF(process, struct pool, gate), reason, true);
-}
-
 static const struct process_class gate_class = {
-    .name = "service",
-    .is_router = true,
-    .message = on_message,
-    .exit = on_exit_signal,
-    .describe = about_gate,
-    .put_label = about_gate_label,
-};
+    .name = "service", .is_router = true, .message = on_message};
 
 int service_open_gate(struct pool *pool)
 {
-    int rc = node_spawn(pool->node, &pool->gate, &gate_class);
+    int rc = node_spawn_hidden(pool->node, &pool->gate, &gate_class);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        names_set_router(pool->node, pool->config->name, &pool->gate);
     }
-    pool->gate.flags |= PROCESS_TRAP_EXIT;
-    names_set_router(pool->node, pool->config->name, &pool->gate);
-    return 0;
+    return rc;
 }
 
 void service_close_gate(struct pool *pool)

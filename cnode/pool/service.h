@@ -2,7 +2,7 @@
  *
  * A service: one permanent worker under a registered name. Its ref is
  * {ref, Name, Name}. The gate is the process that messages to the name go
- * through, so that they wait while the worker restarts.
+ * through, so that they wait while the worker restarts. It is hidden.
  */
 #ifndef CNODE_POOL_SERVICE_H
 #define CNODE_POOL_SERVICE_H

@@ -44,7 +44,8 @@ struct process_class {
      * process may end itself in it. */
     void (*message)(struct process *process, const struct signal *signal);
     /* An exit signal it does not trap, or kill: it must end with that reason
-     * (node_exit()). Not called from inside its own callback. */
+     * (node_exit()). Not called from inside its own callback. NULL: it is
+     * hidden. */
     void (*exit)(struct process *process, struct cnode_term reason);
     /* Fills in what is not as for a struct process without ancestors of the
      * module cnode. NULL: all is. */
@@ -64,6 +65,7 @@ enum process_flags {
     PROCESS_HELD = 4,       /* messages wait: starting or suspended */
     PROCESS_DEAD = 8,       /* ended; its slot is gone */
     PROCESS_SUSPENDED = 32, /* sys:suspend(): all but system messages wait */
+    PROCESS_HIDDEN = 64,    /* gets messages only; nobody else sees it */
 };
 
 struct relations; /* links, monitors, name: node/relations.h */

@@ -79,10 +79,47 @@ void process_table_remove(struct process_table *table, struct process *process)
 
     CHECK(process_table_get(table, slot, process->serial) == process);
     table->count--;
+    if ((process->flags & PROCESS_HIDDEN) != 0) {
+        table->hidden--;
+    }
     if (next > GENERATION_MAX) {
         table->slots[slot] = 1; /* retired */
         return;
     }
     table->slots[slot] = next << 32 | (uint64_t)table->free << 1 | 1;
     table->free = slot;
+}
+
+void process_table_hide(struct process_table *table, struct process *process)
+{
+    CHECK((process->flags & PROCESS_HIDDEN) == 0);
+    process->flags |= PROCESS_HIDDEN;
+    table->hidden++;
+}
+
+/* NULL: the slot is free, or what is in it is hidden. */
+static struct process *visible(uint64_t word)
+{
+    struct process *process;
+
+    if (word == 0 || (word & 1) != 0) {
+        return NULL;
+    }
+    /* A tagged word. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    process = (struct process *)(uintptr_t)word;
+    return (process->flags & PROCESS_HIDDEN) == 0 ? process : NULL;
+}
+
+struct process *process_table_next(const struct process_table *table,
+                                   uint32_t *at)
+{
+    struct process *process = NULL;
+
+    if (*at == 0) {
+        *at = 1; /* slot 0 is free for ever */
+    }
+    while (*at < table->used && process == NULL) {
+        process = visible(table->slots[(*at)++]);
+    }
+    return process;
 }

@@ -14,6 +14,7 @@ struct process_table {
     uint32_t cap;
     uint32_t free; /* head of the free list; 0: none */
     uint32_t count;
+    uint32_t hidden; /* of these */
     uint32_t scheduler;
     uint32_t shares; /* of limits.processes; this table has one */
 };
@@ -26,6 +27,8 @@ void process_table_fini(struct process_table *table);
 MUST_USE int process_table_add(struct process_table *table,
                                struct process *process);
 void process_table_remove(struct process_table *table, struct process *process);
+/* From now on until it is removed it is PROCESS_HIDDEN. */
+void process_table_hide(struct process_table *table, struct process *process);
 
 /* The process with exactly that slot and serial, or NULL. */
 static inline struct process *
@@ -42,23 +45,9 @@ process_table_get(const struct process_table *table, uint32_t slot,
     return process != NULL && process->serial == serial ? process : NULL;
 }
 
-/* The next process from slot *at on, which is moved behind it; NULL at the
- * end. Processes may come and go between calls. */
-static inline struct process *
-process_table_next(const struct process_table *table, uint32_t *at)
-{
-    if (*at == 0) {
-        *at = 1; /* slot 0 is free for ever */
-    }
-    while (*at < table->used) {
-        uint64_t word = table->slots[(*at)++];
-
-        if (word != 0 && (word & 1) == 0) {
-            /* A tagged word. NOLINTNEXTLINE(performance-no-int-to-ptr) */
-            return (struct process *)(uintptr_t)word;
-        }
-    }
-    return NULL;
-}
+/* The next process that is not hidden, from slot *at on, which is moved behind
+ * it; NULL at the end. Processes may come and go between calls. */
+struct process *process_table_next(const struct process_table *table,
+                                   uint32_t *at);
 
 #endif

@@ -153,6 +153,39 @@ event_calls(Node) ->
      || Process <- processes_of(Node)
     ].
 
+%% ------------------------------------------------------------- the end of all
+
+%% Each with a node of its own. Some end with others.
+end_test_() ->
+    cnode_peer:tests([
+        {"every process there is ends when it is killed, and the node works again", fun() ->
+            all_end(fun(Pid) -> exit(Pid, kill) end)
+        end},
+        {"every process there is can be stopped, and the node works again", fun() ->
+            all_end(fun(Pid) -> catch proc_lib:stop(Pid, shutdown, 10000) end)
+        end}
+    ]).
+
+all_end(End) ->
+    Node = cnode_peer:start(?CONFIG),
+    C = name(Node),
+    [_ = cnode_peer:worker(Node, N) || N <- lists:seq(1, 20)],
+    [
+        begin
+            Ref = monitor(process, Pid),
+            End(Pid),
+            ?assertEqual(ended, receive {'DOWN', Ref, process, Pid, _} -> ended after 10000 -> {lives, Pid} end)
+        end
+     || Pid <- erpc:call(C, erlang, processes, [])
+    ],
+    eventually(fun() ->
+        try {gen_server:call({echo, C}, hello), gen_server:call(cnode_peer:worker(Node, 1), get)} =:= {hello, 0}
+        catch _:_ -> false
+        end
+    end),
+    ?assertEqual(C, erpc:call(C, erlang, node, [])),
+    ?assertEqual(0, cnode_peer:stop(Node)).
+
 %% ------------------------------------------------------------- rpc and erpc
 
 rpc_test_() ->

@@ -85,6 +85,29 @@ static void the_limit_refuses_one_more(void **state)
     process_table_fini(&table);
 }
 
+static void a_hidden_process_is_passed_over_by_who_lists_them(void **state)
+{
+    struct process_table table;
+    struct process a = {0}, b = {0}, c = {0};
+    uint32_t at = 0;
+
+    (void)state;
+    process_table_init(&table, 0);
+    assert_int_equal(process_table_add(&table, &a), 0);
+    assert_int_equal(process_table_add(&table, &b), 0);
+    assert_int_equal(process_table_add(&table, &c), 0);
+    process_table_hide(&table, &b);
+    process_table_hide(&table, &c);
+    assert_int_equal(table.hidden, 2);
+    assert_ptr_equal(process_table_next(&table, &at), &a);
+    assert_null(process_table_next(&table, &at));
+    assert_ptr_equal(process_table_get(&table, b.slot, b.serial), &b);
+    process_table_remove(&table, &b);
+    process_table_remove(&table, &a);
+    assert_int_equal(table.hidden, 1);
+    process_table_fini(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_slot_used_again_gives_another_pid),
         cmocka_unit_test(a_slot_whose_generations_are_used_up_is_retired),
         cmocka_unit_test(the_limit_refuses_one_more),
+        cmocka_unit_test(a_hidden_process_is_passed_over_by_who_lists_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
