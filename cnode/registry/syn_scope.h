@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One scope of syn, registry or groups, as its process on this node plays it:
+ * who is a member, what they say about their processes, what we say about ours,
+ * and who wins when two nodes have one name. Pure: terms and a time in,
+ * messages, monitors and kills out; single-threaded (look-ups from other
+ * threads go to the table).
+ *
+ * It behaves as syn's newest source: one complete ack_sync, in order with all
+ * that follows; what it does not list is gone; the loser's node announces it;
+ * of equal times the greater pid stays.
+ *
+ * Life of another member:
+ *
+ *     nobody --discover, ack_sync--> member --DOWN, nodedown--> purged: nobody
+ *
+ * Long work (an ack_sync of a million entries in or out, the purge of a node) is
+ * done in slices by syn_scope_work(). What comes from that member meanwhile
+ * waits behind it, what goes to those who wait for a snapshot too; reading calls
+ * and all other members go on.
+ *
+ *     out   the first discover starts a snapshot; whoever asks while it is made
+ *           shares it; then the changes made since its start follow, in order
+ *     in    purge of an earlier life, then merge, then sweep of what it did not
+ *           list, then what came after it
+ */
+#ifndef CNODE_REGISTRY_SYN_SCOPE_H
+#define CNODE_REGISTRY_SYN_SCOPE_H
+
+#include "base/block.h"
+#include "registry/syn_wire.h"
+
+/* Two claims on one name; `theirs` is of another node, `ours` of this one. */
+struct syn_conflict {
+    struct syn_claim theirs, ours;
+};
+
+enum syn_verdict {
+    SYN_BY_RULE, /* the later time, then the greater pid; the loser is killed */
+    SYN_LATER,   /* somebody else decides: syn_scope_decide() follows */
+};
+
+struct syn_scope_events {
+    /* To the process of this scope on a connected node; in order. Nothing comes
+     * back: when that node is too far behind, its connection is ended and it is
+     * down. A block: a reference is taken over. */
+    void (*send)(void *owner, atom_t node, struct cnode_term message);
+    void (*send_block)(void *owner, atom_t node, struct block *message);
+    /* syn_scope_message() gets its 'DOWN'. CNODE_LIMIT, CNODE_NOCONN. */
+    int (*monitor)(void *owner, struct pid pid, struct ref *ref);
+    void (*demonitor)(void *owner, const struct ref *ref);
+    /* exit(Pid, Reason) by the scope's process; later, not from inside. */
+    void (*kill)(void *owner, struct pid pid, struct cnode_term reason);
+    enum syn_verdict (*judge)(void *owner, const struct syn_conflict *conflict);
+    /* Takes the bytes of a message that is being handled: *term then lies in
+     * the block. NULL: no memory. */
+    struct block *(*keep)(void *owner, struct cnode_term *term);
+    /* syn_scope_work() is to be called, soon but not from inside. */
+    void (*wake)(void *owner);
+    int64_t (*now)(void *owner); /* CLOCK_REALTIME, nanoseconds */
+    void (*retire)(void *owner, void *memory); /* base/shared_map.h */
+};
+
+struct syn_scope {
+    enum syn_kind kind;
+    atom_t scope;
+    struct syn_names names;
+    struct pid self;
+    const struct syn_scope_events *events;
+    void *owner;
+    struct syn_table table;
+    struct map remotes; /* struct syn_remote by node */
+    int64_t last_time;  /* ours are strictly increasing */
+    struct buf out;
+    /* .c: the snapshot being made, conflicts that somebody judges */
+};
+
+/* CNODE_LIMIT, CNODE_EINVALID: as syn_names_make(). */
+MUST_USE int syn_scope_init(struct syn_scope *scope, enum syn_kind kind,
+                            atom_t name, struct pid self,
+                            const struct syn_scope_events *events,
+                            void *owner);
+void syn_scope_fini(struct syn_scope *scope); /* tells nobody */
+
+/* --- the cluster */
+
+/* A node is connected: does it have the scope? */
+void syn_scope_nodeup(struct syn_scope *scope, atom_t node);
+/* It is lost: as the DOWN of its scope process, should that not have come yet.
+ */
+void syn_scope_nodedown(struct syn_scope *scope, atom_t node);
+/* A message to the process that is no call, from a process of `from` (ATOM_NONE:
+ * unknown). 0, or CNODE_UNHANDLED (none of syn's), CNODE_EINVALID (all or some
+ * of it is ignored), CNODE_LIMIT (the same: no room). */
+int syn_scope_message(struct syn_scope *scope, atom_t from,
+                      struct cnode_term message);
+/* A slice of what takes long. True: there is more, call it again. */
+bool syn_scope_work(struct syn_scope *scope);
+
+/* --- processes of this node: as their owner. `request` came from a BEAM, or was
+ * made here with our own node as requester. */
+
+/* Appends exactly the answer that syn would give. `is_alive`: its pid is that
+ * of a living process of this node. The requester is left out of the broadcast,
+ * since it stores the answer; unless `is_late`: it may have given up. */
+void syn_scope_request(struct syn_scope *scope,
+                       const struct syn_request *request, bool is_alive,
+                       bool is_late, struct buf *answer);
+/* A process of this node ended. Unknown ones are fine. */
+void syn_scope_ended(struct syn_scope *scope, struct pid pid,
+                     struct cnode_term reason);
+/* SYN_LATER: whose claim stays. `theirs` or `ours` (nobody is killed), or
+ * neither of them: the name is free. What has changed meanwhile wins over it. */
+enum syn_decision { SYN_KEEP_THEIRS, SYN_KEEP_OURS, SYN_KEEP_NONE };
+void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
+                      struct pid theirs, struct pid ours,
+                      enum syn_decision decision);
+
+/* --- processes of other nodes: what their owner answered to a request that was
+ * sent to it. Changes the table, and appends what syn's API returns:
+ * ok | {error, Reason}. */
+void syn_scope_answered(struct syn_scope *scope,
+                        const struct syn_request *request,
+                        struct cnode_term answer, struct buf *result);
+
+/* The members' nodes, without this one. */
+void syn_scope_put_nodes(const struct syn_scope *scope, struct buf *buf);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one scope of syn knows: for the registry who has which name, for groups
+ * who is in which. An entry belongs to an owner: this node, or another member
+ * of the scope, and goes with it. Pure; one writer. In a registry other threads
+ * may look names up meanwhile (base/shared_map.h).
+ *
+ * Names, groups and metadata are any terms, kept as bytes: names in canonical
+ * form (so that equality of terms is equality of bytes), metadata as it came.
+ * An entry is one piece of memory: 64 bytes, then name and metadata; with its
+ * place in the tables at most 160 bytes beyond those.
+ */
+#ifndef CNODE_REGISTRY_SYN_TABLE_H
+#define CNODE_REGISTRY_SYN_TABLE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/shared_map.h"
+#include "term/ident.h"
+#include "term/key.h"
+
+enum syn_kind {
+    SYN_REGISTRY, /* one pid for each name */
+    SYN_GROUPS,   /* any number of pids for each group, each once */
+};
+
+/* Whose entries: this node's own, or those of another member. First member of
+ * what the caller makes of it. */
+struct syn_owner {
+    struct list entries; /* oldest first: walks go on while it grows */
+    uint32_t count;
+    uint32_t round; /* syn_table_sweep() */
+    bool is_local;
+};
+
+/* Immutable but for `round` and the links: new metadata is a new entry. */
+struct syn_entry {
+    struct pid pid;
+    int64_t time; /* nanoseconds since 1970; what its node said */
+    struct syn_owner *owner;
+    struct list in_owner;
+    struct syn_entry *next_of_pid; /* local ones: more of the same process */
+    uint32_t name_bytes, meta_bytes;
+    uint32_t round;
+    /* SYN_GROUPS: a struct syn_group * and the links in it; see .c */
+};
+
+struct syn_table {
+    enum syn_kind kind;
+    struct shared_map names; /* SYN_REGISTRY: struct syn_entry by name */
+    struct map groups;       /* SYN_GROUPS: struct syn_group by name */
+    struct map members;      /* SYN_GROUPS: struct syn_entry by name and pid */
+    struct map local_pids;   /* the first local syn_entry of each pid */
+    struct syn_owner local;
+    uint64_t count;
+    uint64_t bytes; /* of names and metadata */
+    void (*retire)(void *owner, void *memory);
+    void *owner;
+    struct buf scratch;
+};
+
+/* One claim on a name, as somebody made it: terms that live as long as the
+ * caller says. */
+struct syn_claim {
+    struct cnode_term name;
+    struct pid pid;
+    struct cnode_term meta;
+    int64_t time;
+};
+
+/* `retire` frees memory that readers may still see; with none it is
+ * mem_free(). */
+void syn_table_init(struct syn_table *table, enum syn_kind kind,
+                    void (*retire)(void *owner, void *memory), void *owner);
+void syn_table_fini(struct syn_table *table); /* no reader is left */
+
+void syn_owner_init(struct syn_owner *owner, bool is_local);
+
+struct cnode_term syn_entry_name(const struct syn_entry *entry);
+struct cnode_term syn_entry_meta(const struct syn_entry *entry);
+
+/* The same term (=:=), whatever the bytes. */
+bool syn_entry_has_meta(struct syn_table *table, const struct syn_entry *entry,
+                        struct cnode_term meta);
+
+/* The entry of a name (registry; `pid` does not count), or of a name and a pid
+ * (groups); NULL: there is none. */
+struct syn_entry *syn_table_find(struct syn_table *table,
+                                 struct cnode_term name, struct pid pid);
+/* Registry, from any thread: its own scratch. The entry may be read until the
+ * thread's callback returns. */
+const struct syn_entry *syn_table_lookup(const struct syn_table *table,
+                                         struct cnode_term name,
+                                         struct buf *scratch);
+
+/* Puts a claim in the place of `old` (NULL: a new entry; the name is free then)
+ * for an owner. CNODE_TOO_LARGE above limits.syn_name_bytes or syn_meta_bytes,
+ * CNODE_LIMIT above limits.syn_entries or syn_bytes, CNODE_NOMEM: nothing has
+ * changed then. The terms of the claim may lie in `old`. */
+MUST_USE int syn_table_put(struct syn_table *table, struct syn_entry *old,
+                           struct syn_owner *owner,
+                           const struct syn_claim *claim,
+                           struct syn_entry **entry);
+/* The same entry with a later time. */
+void syn_table_touch(struct syn_table *table, struct syn_entry *entry,
+                     int64_t time);
+void syn_table_remove(struct syn_table *table, struct syn_entry *entry);
+
+/* The first entry of a local pid, NULL: none. More by next_of_pid. */
+struct syn_entry *syn_table_of_pid(const struct syn_table *table,
+                                   struct pid pid);
+
+/* At most *budget entries of an owner are taken out, counted down. True: none
+ * is left. */
+bool syn_table_purge(struct syn_table *table, struct syn_owner *owner,
+                     uint32_t *budget);
+/* The same for those not put or marked since syn_table_round(): what a complete
+ * list of its entries did not have. Call until true; nothing else of that owner
+ * may change in between. */
+void syn_table_round(struct syn_owner *owner);
+static inline void syn_table_mark(struct syn_entry *entry)
+{
+    entry->round = entry->owner->round;
+}
+bool syn_table_sweep(struct syn_table *table, struct syn_owner *owner,
+                     uint32_t *budget);
+
+/* Walks all entries of an owner while the table changes. What comes meanwhile
+ * is walked too. */
+struct syn_walk {
+    struct syn_owner *owner;
+    struct list *at;
+    struct list in_table; /* table->walks: removing an entry moves them on */
+};
+void syn_walk_begin(struct syn_walk *walk, struct syn_table *table,
+                    struct syn_owner *owner);
+const struct syn_entry *syn_walk_next(struct syn_walk *walk);
+void syn_walk_end(struct syn_walk *walk); /* may be called twice */
+
+/* --- groups: who is in one. */
+struct syn_group;
+struct syn_group *syn_table_group(struct syn_table *table,
+                                  struct cnode_term name);
+uint32_t syn_group_count(const struct syn_group *group, bool only_local);
+/* The first member after `after` (NULL: the first of all), NULL at the end. */
+const struct syn_entry *syn_group_next(const struct syn_group *group,
+                                       const struct syn_entry *after,
+                                       bool only_local);
+
+#endif
