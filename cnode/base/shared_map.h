@@ -47,8 +47,7 @@ void *shared_map_get(const struct shared_map *map, uint64_t hash,
 MUST_USE int shared_map_add(struct shared_map *map, uint64_t hash, void *item);
 /* Returns what it took out, or NULL. Not freed: that is up to the caller, by
  * way of retire. */
-void *shared_map_remove(struct shared_map *map, uint64_t hash,
-                        const void *key);
+void *shared_map_remove(struct shared_map *map, uint64_t hash, const void *key);
 /* Another object takes the place of one with the same key. Returns the old
  * one, which must be there. */
 void *shared_map_replace(struct shared_map *map, uint64_t hash, const void *key,

@@ -44,7 +44,8 @@ struct syn_config {
     bool is_strict;
 };
 
-/* CNODE_LIMIT, CNODE_EXISTS: a name is taken, CNODE_EINVALID: no scope's name */
+/* CNODE_LIMIT, CNODE_EXISTS: a name is taken, CNODE_EINVALID: no scope's name
+ */
 MUST_USE int syn_start(struct syn *syn, struct node *node,
                        const struct syn_config *config);
 void syn_stop(struct syn *syn);

@@ -14,10 +14,10 @@
  *
  *     nobody --discover, ack_sync--> member --DOWN, nodedown--> purged: nobody
  *
- * Long work (an ack_sync of a million entries in or out, the purge of a node) is
- * done in slices by syn_scope_work(). What comes from that member meanwhile
- * waits behind it, what goes to those who wait for a snapshot too; reading calls
- * and all other members go on.
+ * Long work (an ack_sync of a million entries in or out, the purge of a node)
+ * is done in slices by syn_scope_work(). What comes from that member meanwhile
+ * waits behind it, what goes to those who wait for a snapshot too; reading
+ * calls and all other members go on.
  *
  *     out   the first discover starts a snapshot; whoever asks while it is made
  *           shares it; then the changes made since its start follow, in order
@@ -57,7 +57,7 @@ struct syn_scope_events {
     struct block *(*keep)(void *owner, struct cnode_term *term);
     /* syn_scope_work() is to be called, soon but not from inside. */
     void (*wake)(void *owner);
-    int64_t (*now)(void *owner); /* CLOCK_REALTIME, nanoseconds */
+    int64_t (*now)(void *owner);               /* CLOCK_REALTIME, nanoseconds */
     void (*retire)(void *owner, void *memory); /* base/shared_map.h */
 };
 
@@ -78,8 +78,7 @@ struct syn_scope {
 /* CNODE_LIMIT, CNODE_EINVALID: as syn_names_make(). */
 MUST_USE int syn_scope_init(struct syn_scope *scope, enum syn_kind kind,
                             atom_t name, struct pid self,
-                            const struct syn_scope_events *events,
-                            void *owner);
+                            const struct syn_scope_events *events, void *owner);
 void syn_scope_fini(struct syn_scope *scope); /* tells nobody */
 
 /* --- the cluster */
@@ -89,16 +88,16 @@ void syn_scope_nodeup(struct syn_scope *scope, atom_t node);
 /* It is lost: as the DOWN of its scope process, should that not have come yet.
  */
 void syn_scope_nodedown(struct syn_scope *scope, atom_t node);
-/* A message to the process that is no call, from a process of `from` (ATOM_NONE:
- * unknown). 0, or CNODE_UNHANDLED (none of syn's), CNODE_EINVALID (all or some
- * of it is ignored), CNODE_LIMIT (the same: no room). */
+/* A message to the process that is no call, from a process of `from`
+ * (ATOM_NONE: unknown). 0, or CNODE_UNHANDLED (none of syn's), CNODE_EINVALID
+ * (all or some of it is ignored), CNODE_LIMIT (the same: no room). */
 int syn_scope_message(struct syn_scope *scope, atom_t from,
                       struct cnode_term message);
 /* A slice of what takes long. True: there is more, call it again. */
 bool syn_scope_work(struct syn_scope *scope);
 
-/* --- processes of this node: as their owner. `request` came from a BEAM, or was
- * made here with our own node as requester. */
+/* --- processes of this node: as their owner. `request` came from a BEAM, or
+ * was made here with our own node as requester. */
 
 /* Appends exactly the answer that syn would give. `is_alive`: its pid is that
  * of a living process of this node. The requester is left out of the broadcast,
@@ -110,7 +109,8 @@ void syn_scope_request(struct syn_scope *scope,
 void syn_scope_ended(struct syn_scope *scope, struct pid pid,
                      struct cnode_term reason);
 /* SYN_LATER: whose claim stays. `theirs` or `ours` (nobody is killed), or
- * neither of them: the name is free. What has changed meanwhile wins over it. */
+ * neither of them: the name is free. What has changed meanwhile wins over it.
+ */
 enum syn_decision { SYN_KEEP_THEIRS, SYN_KEEP_OURS, SYN_KEEP_NONE };
 void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
                       struct pid theirs, struct pid ours,

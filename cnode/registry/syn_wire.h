@@ -32,9 +32,9 @@ enum syn_what {
 
 struct syn_message {
     enum syn_what what;
-    struct pid peer;         /* SYN_DISCOVER, SYN_ACK_SYNC: the scope process */
-    struct cnode_term list;  /* SYN_ACK_SYNC */
-    struct syn_claim claim;  /* SYN_ADD; SYN_REMOVE without time */
+    struct pid peer;        /* SYN_DISCOVER, SYN_ACK_SYNC: the scope process */
+    struct cnode_term list; /* SYN_ACK_SYNC */
+    struct syn_claim claim; /* SYN_ADD; SYN_REMOVE without time */
     struct cnode_term reason;
 };
 
