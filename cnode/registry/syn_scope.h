@@ -80,6 +80,11 @@ MUST_USE int syn_scope_init(struct syn_scope *scope, enum syn_kind kind,
                             atom_t name, struct pid self,
                             const struct syn_scope_events *events, void *owner);
 void syn_scope_fini(struct syn_scope *scope); /* tells nobody */
+/* The process was killed and starts again under another pid. Its monitors are
+ * gone; it knows no other member any more (nobody is told: the DOWN of the old
+ * pid does that) and keeps what is ours, as syn does. syn_scope_nodeup() for
+ * each node follows. */
+void syn_scope_restart(struct syn_scope *scope, struct pid self);
 
 /* --- the cluster */
 
@@ -109,9 +114,14 @@ void syn_scope_request(struct syn_scope *scope,
 void syn_scope_ended(struct syn_scope *scope, struct pid pid,
                      struct cnode_term reason);
 /* SYN_LATER: whose claim stays. `theirs` or `ours` (nobody is killed), or
- * neither of them: the name is free. What has changed meanwhile wins over it.
- */
-enum syn_decision { SYN_KEEP_THEIRS, SYN_KEEP_OURS, SYN_KEEP_NONE };
+ * neither of them: the name is free; or whom the rule says, as SYN_BY_RULE.
+ * What has changed meanwhile wins over it. */
+enum syn_decision {
+    SYN_KEEP_THEIRS,
+    SYN_KEEP_OURS,
+    SYN_KEEP_NONE,
+    SYN_KEEP_BY_RULE
+};
 void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
                       struct pid theirs, struct pid ours,
                       enum syn_decision decision);
@@ -123,6 +133,13 @@ void syn_scope_answered(struct syn_scope *scope,
                         const struct syn_request *request,
                         struct cnode_term answer, struct buf *result);
 
+/* --- reading */
+
+/* Whose entries are those of a node: this one or a member. NULL: no member. */
+const struct syn_owner *syn_scope_owner(const struct syn_scope *scope,
+                                        atom_t node);
+/* Appends all entries, of all nodes: [{Name, Pid, Meta}]. */
+void syn_scope_put_all(const struct syn_scope *scope, struct buf *buf);
 /* The members' nodes, without this one. */
 void syn_scope_put_nodes(const struct syn_scope *scope, struct buf *buf);
 
