@@ -40,6 +40,7 @@ enum syn_verdict {
     SYN_LATER,   /* somebody else decides: syn_scope_decide() follows */
 };
 
+/* None of them calls the scope from inside. */
 struct syn_scope_events {
     /* To the process of this scope on a connected node; in order. Nothing comes
      * back: when that node is too far behind, its connection is ended and it is
@@ -68,11 +69,27 @@ struct syn_scope {
     struct pid self;
     const struct syn_scope_events *events;
     void *owner;
+    /* Set by the owner for a hidden node: nobody tells it of a scope that is
+     * started later, so it goes on asking. */
+    bool is_hidden;
+    uint32_t asks; /* nodes to ask (again) later: syn_scope_tick() */
     struct syn_table table;
-    struct map remotes; /* struct syn_remote by node */
-    int64_t last_time;  /* ours are strictly increasing */
-    struct buf out;
-    /* .c: the snapshot being made, conflicts that somebody judges */
+    struct map remotes;   /* struct syn_remote by node */
+    struct map rivals;    /* struct syn_rival, the first of each name */
+    size_t rival_bytes;   /* at most limits.syn_held_bytes */
+    struct list jobs;     /* struct syn_remote.in_jobs: purge, merge */
+    struct list ended;    /* struct syn_ended: have many names */
+    size_t held_bytes;    /* at most limits.syn_held_bytes */
+    struct syn_snapshot { /* our entries, for those who asked */
+        bool is_made;     /* just now */
+        uint32_t count;
+        size_t count_at;
+        struct buf buf;
+        struct syn_walk walk;
+        struct list changes; /* made since it began, struct syn_held */
+    } snapshot;
+    int64_t last_time; /* ours are strictly increasing */
+    struct buf out, reason;
 };
 
 /* CNODE_LIMIT, CNODE_EINVALID: as syn_names_make(). */
@@ -82,8 +99,8 @@ MUST_USE int syn_scope_init(struct syn_scope *scope, enum syn_kind kind,
 void syn_scope_fini(struct syn_scope *scope); /* tells nobody */
 /* The process was killed and starts again under another pid. Its monitors are
  * gone; it knows no other member any more (nobody is told: the DOWN of the old
- * pid does that) and keeps what is ours, as syn does. syn_scope_nodeup() for
- * each node follows. */
+ * pid does that), keeps what is ours, as syn does, and asks all nodes that are
+ * connected. */
 void syn_scope_restart(struct syn_scope *scope, struct pid self);
 
 /* --- the cluster */
@@ -93,13 +110,18 @@ void syn_scope_nodeup(struct syn_scope *scope, atom_t node);
 /* It is lost: as the DOWN of its scope process, should that not have come yet.
  */
 void syn_scope_nodedown(struct syn_scope *scope, atom_t node);
-/* A message to the process that is no call, from a process of `from`
- * (ATOM_NONE: unknown). 0, or CNODE_UNHANDLED (none of syn's), CNODE_EINVALID
- * (all or some of it is ignored), CNODE_LIMIT (the same: no room). */
-int syn_scope_message(struct syn_scope *scope, atom_t from,
+/* A message to the process that is no call, from the process `from` (PID_NONE:
+ * unknown). 0, or CNODE_UNHANDLED (none of syn's), CNODE_EINVALID (ignored: of
+ * a node that may not say that, or malformed), CNODE_LIMIT, CNODE_NOMEM,
+ * CNODE_TOO_LARGE (ignored: no room). What is wrong with one entry of an
+ * ack_sync is counted here (syn_ignored, syn_refused). */
+int syn_scope_message(struct syn_scope *scope, struct pid from,
                       struct cnode_term message);
 /* A slice of what takes long. True: there is more, call it again. */
 bool syn_scope_work(struct syn_scope *scope);
+/* To be called every SYN_TICK_MS while scope->asks is not 0. */
+enum { SYN_TICK_MS = 1000 };
+void syn_scope_tick(struct syn_scope *scope);
 
 /* --- processes of this node: as their owner. `request` came from a BEAM, or
  * was made here with our own node as requester. */
