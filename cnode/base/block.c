@@ -9,20 +9,24 @@
 
 #include "base/mem.h"
 
-struct block *block_from_buf(struct buf *buf)
+struct block *block_adopt(void *memory, void *bytes, size_t size)
 {
     struct block *block = mem_try(sizeof(*block));
 
-    if (block == NULL) {
-        return NULL;
+    if (block != NULL) {
+        *block = (struct block){
+            .refs = 1, .size = size, .bytes = bytes, .memory = memory};
     }
-    *block = (struct block){
-        .refs = 1,
-        .size = buf_size(buf),
-        .bytes = buf_data(buf),
-        .memory = buf->data,
-    };
-    buf_init(buf, buf->max);
+    return block;
+}
+
+struct block *block_from_buf(struct buf *buf)
+{
+    struct block *block = block_adopt(buf->data, buf_data(buf), buf_size(buf));
+
+    if (block != NULL) {
+        buf_init(buf, buf->max);
+    }
     return block;
 }
 

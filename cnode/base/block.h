@@ -21,6 +21,9 @@ struct block {
 /* Takes the unconsumed bytes of a buffer without copying; the buffer is empty
  * afterwards. NULL when out of memory (the buffer keeps its bytes). */
 MUST_USE struct block *block_from_buf(struct buf *buf);
+/* Bytes somewhere in `memory` of mem_alloc(), which is taken over. NULL when
+ * out of memory (`memory` stays the caller's). */
+MUST_USE struct block *block_adopt(void *memory, void *bytes, size_t size);
 /* A copy, for sizes from outside. NULL when out of memory. */
 MUST_USE struct block *block_copy(const void *bytes, size_t size);
 struct block *block_ref(struct block *block);

@@ -256,6 +256,7 @@ static int feed_whole(struct channel *channel, struct assembly *assembly)
                           growing_size(payload), verdict_of(checked));
     }
     if (rc == 0) {
+        control.whole = &assembly->bytes;
         channel->events->signal(channel->owner, &control);
     }
     return rc == CNODE_UNHANDLED ? 0 : rc;

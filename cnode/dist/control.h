@@ -41,6 +41,9 @@ struct control {
     struct cnode_term from, to, ref, leader, mfa, opts, result;
     struct cnode_term reason;  /* from the tuple or from the payload */
     struct cnode_term payload; /* message, reason or arguments */
+    /* What a message put together from fragments lies in; whoever gets it may
+     * take the bytes over (block_from_buf). NULL: they are the channel's. */
+    struct buf *whole;
 };
 
 /* Reads a validated tuple. `payload` is left empty and `reason` too if it comes

@@ -16,6 +16,7 @@
 #include "base/metric.h"
 #include "dist/flags.h"
 #include "node/gen.h"
+#include "node/registered.h"
 #include "node/system.h"
 
 enum {
@@ -331,6 +332,7 @@ void node_exit(struct node *node, struct process *process,
                struct cnode_term reason)
 {
     CHECK((process->flags & PROCESS_DEAD) == 0);
+    registered_process_ends(node, process, reason);
     names_process_ends(node, process);
     alias_process_ends(node, process);
     spawn_process_ends(node, process);
@@ -380,6 +382,32 @@ struct ref node_make_ref(struct node *node)
                   (uint32_t)(n >> REF_LOW_BITS),
                   (uint32_t)(n >> (REF_LOW_BITS + 32)) << PID_SCHEDULER_BITS |
                       node->index}};
+}
+
+/* --- a message that came */
+
+static bool lies_in(struct cnode_term term, const struct buf *buf)
+{
+    return buf != NULL && term.at >= buf_data(buf) &&
+           term.at < buf_data(buf) + buf_size(buf);
+}
+
+struct block *node_keep(struct node *node, struct cnode_term *term)
+{
+    size_t size = cnode_term_size(*term);
+    struct block *block;
+
+    if (lies_in(*term, node->incoming)) {
+        return block_from_buf(node->incoming);
+    }
+    block = scheduler_keep(&node->scheduler, *term);
+    if (block == NULL) {
+        block = block_copy(term->at, size);
+        if (block != NULL) {
+            *term = term_at(block->bytes, size);
+        }
+    }
+    return block;
 }
 
 /* --- one outgoing message */

@@ -92,6 +92,11 @@ typedef bool (*node_module_fn)(void *owner, atom_t module, bool *is_supervisor);
  * (a restarted worker's old pid). Set by the pool layer. */
 typedef bool (*node_forward_fn)(void *owner, const struct signal *signal);
 
+/* A process marked by node/registered.h has ended. Set by the registry layer;
+ * on scheduler 0, at the top level. */
+typedef void (*node_ended_fn)(void *owner, struct pid pid,
+                              struct cnode_term reason);
+
 enum { SCHEDULERS_MAX = 1 << PID_SCHEDULER_BITS };
 
 struct node {
@@ -123,6 +128,8 @@ struct node {
     void *forward_owner;
     node_module_fn has_module;
     void *module_owner;
+    node_ended_fn ended;
+    void *ended_owner;
 
     /* number 0 only */
     struct peers peers;
@@ -130,7 +137,8 @@ struct node {
     struct epmd_client *epmd;
     struct timer start; /* without epmd: ready follows */
     struct watchdog *watchdog;
-    bool is_registered;                     /* `ready` has run */
+    struct buf *incoming; /* the fragmented message being handled, or NULL */
+    bool is_registered;   /* `ready` has run */
     bool is_leaving, is_closing, is_closed; /* `closed` has run */
 };
 
@@ -233,6 +241,11 @@ static inline struct node *node_of_ref(struct node *node, const struct ref *ref)
 /* For node/door: a message that reached nobody (scheduler_events). */
 void node_undelivered(struct node *node, const struct signal *signal,
                       int reason);
+
+/* A message that is being handled, to be held on to: its bytes are taken over
+ * where that is possible, so that a huge one is not copied; *term then lies in
+ * the block. For the last reader of the message. NULL: out of memory. */
+MUST_USE struct block *node_keep(struct node *node, struct cnode_term *term);
 
 /* The buffer for one outgoing message, emptied. Use and send before anything
  * else is called. */

@@ -245,7 +245,9 @@ void receive_control(struct node *node, struct peer *peer,
     case CONTROL_SEND:
     case CONTROL_REG_SEND:
     case CONTROL_ALIAS_SEND:
+        node->incoming = control->whole;
         receive_message(node, control);
+        node->incoming = NULL;
         return;
     case CONTROL_MONITOR_EXIT:
         receive_down(node, peer, control);

@@ -60,12 +60,13 @@ struct process_class {
 };
 
 enum process_flags {
-    PROCESS_QUEUED = 1,     /* on the run queue */
-    PROCESS_TRAP_EXIT = 2,  /* exit signals become messages */
-    PROCESS_HELD = 4,       /* messages wait: starting or suspended */
-    PROCESS_DEAD = 8,       /* ended; its slot is gone */
-    PROCESS_SUSPENDED = 32, /* sys:suspend(): all but system messages wait */
-    PROCESS_HIDDEN = 64,    /* gets messages only; nobody else sees it */
+    PROCESS_QUEUED = 1,       /* on the run queue */
+    PROCESS_TRAP_EXIT = 2,    /* exit signals become messages */
+    PROCESS_HELD = 4,         /* messages wait: starting or suspended */
+    PROCESS_DEAD = 8,         /* ended; its slot is gone */
+    PROCESS_SUSPENDED = 32,   /* sys:suspend(): all but system messages wait */
+    PROCESS_HIDDEN = 64,      /* gets messages only; nobody else sees it */
+    PROCESS_REGISTERED = 128, /* its end is told: node/registered.h */
 };
 
 struct relations; /* links, monitors, name: node/relations.h */

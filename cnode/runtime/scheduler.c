@@ -36,6 +36,7 @@ int scheduler_init(struct scheduler *scheduler, uint32_t index,
     scheduler->returned = scheduler->inbox = (struct mailbox){0};
     scheduler->has_thread = false;
     scheduler->dispatching = false;
+    scheduler->acting = NULL;
     scheduler->watch = (struct watch){0};
     scheduler->events = events;
     scheduler->owner = owner;
@@ -199,6 +200,40 @@ static void act(struct scheduler *scheduler, const struct signal *signal)
     scheduler->dispatching = false;
 }
 
+static void free_acting(struct scheduler *scheduler)
+{
+    if (scheduler->acting != NULL) {
+        signal_free(scheduler->acting);
+        scheduler->acting = NULL;
+    }
+}
+
+/* One on the heap, unless somebody keeps it. */
+static void act_and_free(struct scheduler *scheduler, struct signal *signal)
+{
+    scheduler->acting = signal;
+    act(scheduler, signal);
+    free_acting(scheduler);
+}
+
+struct block *scheduler_keep(struct scheduler *scheduler,
+                             struct cnode_term message)
+{
+    struct signal *signal = scheduler->acting;
+    struct block *block;
+
+    if (signal == NULL || signal->term.at == NULL ||
+        message.at < signal->term.at || message.at >= signal->term.end) {
+        return NULL;
+    }
+    block = block_adopt(signal, signal + 1,
+                        (size_t)(signal->term.end - signal->term.at));
+    if (block != NULL) {
+        scheduler->acting = NULL;
+    }
+    return block;
+}
+
 static int deliver(struct scheduler *scheduler, struct mailbox *box,
                    const struct signal *signal)
 {
@@ -266,8 +301,7 @@ static unsigned run_outbox(struct scheduler *scheduler, unsigned budget)
     while (done < budget && has_time(scheduler, done) &&
            (signal = next_sent(scheduler)) != NULL) {
         done++;
-        act(scheduler, signal);
-        signal_free(signal);
+        act_and_free(scheduler, signal);
     }
     return done;
 }
@@ -382,10 +416,10 @@ static unsigned run_inbox(struct scheduler *scheduler, unsigned budget)
         bytes += door_cost(signal);
         if (signal->kind == SIGNAL_TASK) {
             run_task(scheduler, signal);
+            signal_free(signal);
         } else {
-            act(scheduler, signal);
+            act_and_free(scheduler, signal);
         }
-        signal_free(signal);
     }
     leave_door(scheduler, bytes);
     return done;
@@ -523,9 +557,10 @@ static unsigned run_mailbox(struct scheduler *scheduler,
             return done;
         }
         scheduler->dispatching = true;
+        scheduler->acting = signal;
         run_message(scheduler, process, signal);
         scheduler->dispatching = false;
-        signal_free(signal);
+        free_acting(scheduler);
         done++;
         process = scheduler_find(scheduler, slot, serial);
         if (process == NULL || (process->flags & PROCESS_HELD) != 0) {

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/block.h"
 #include "base/loop.h"
 #include "runtime/process_table.h"
 #include "runtime/run_queue.h"
@@ -54,6 +55,7 @@ struct scheduler {
     struct mailbox returned; /* the same, ahead of everything else */
     struct mailbox inbox;    /* what came through the door */
     bool dispatching;        /* a signal is being acted on */
+    struct signal *acting;   /* that one, on the heap; NULL: not, or kept */
     struct watch watch;
     const struct scheduler_events *events;
     void *owner;
@@ -127,6 +129,11 @@ void scheduler_become_message(struct scheduler *scheduler,
 void scheduler_post(struct scheduler *scheduler, struct signal *signal);
 /* More than limits.door_bytes wait at its door. Any thread. */
 bool scheduler_is_full(const struct scheduler *scheduler);
+
+/* The message being handled, if it waited on the heap: its memory is taken over
+ * instead of freed. NULL: it did not, or out of memory. */
+struct block *scheduler_keep(struct scheduler *scheduler,
+                             struct cnode_term message);
 
 /* PROCESS_HELD off: its messages run in order from the next turn on. */
 void scheduler_resume(struct scheduler *scheduler, struct process *process);
