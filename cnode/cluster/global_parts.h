@@ -60,6 +60,9 @@ void global_peer_trim(struct global *g, struct global_peer *peer);
 
 /* A node name in a message; ATOM_NONE: none, or there are too many atoms. */
 atom_t global_node_name(struct cnode_term term);
+/* A pid in a message, of whatever node: of a name that one learns before that
+ * node itself. False: no pid, or there are too many atoms. */
+MUST_USE bool global_pid(struct cnode_term term, struct pid *pid);
 
 /* To the server of a node: what is in g->out. */
 void global_send(struct global *g, enum global_role from, atom_t node);

@@ -43,21 +43,42 @@ void global_peer_trim(struct global *g, struct global_peer *peer)
 }
 
 /* Atoms are for ever: those that only others name take a half of them. */
-atom_t global_node_name(struct cnode_term term)
+static atom_t intern(const char *text, size_t len)
 {
-    const char *text;
-    size_t len;
-    atom_t atom = term_atom(term);
-
-    if (atom != ATOM_NONE || !cnode_get_atom(term, &text, &len) ||
-        memchr(text, '@', len) == NULL) {
-        return atom;
+    if (memchr(text, '@', len) == NULL) {
+        return ATOM_NONE;
     }
     if (atom_count() >= limits.atoms / ATOMS_SHARE) {
         METRIC_INC(atoms_refused);
         return ATOM_NONE;
     }
     return atom_intern(text, len);
+}
+
+atom_t global_node_name(struct cnode_term term)
+{
+    const char *text;
+    size_t len;
+    atom_t atom = term_atom(term);
+
+    if (atom == ATOM_NONE && cnode_get_atom(term, &text, &len)) {
+        atom = intern(text, len);
+    }
+    return atom;
+}
+
+bool global_pid(struct cnode_term term, struct pid *pid)
+{
+    const char *text;
+    size_t len;
+
+    if (!term_get_pid(term, pid)) {
+        return false;
+    }
+    if (pid->node == ATOM_NONE && term_get_node(term, &text, &len)) {
+        pid->node = intern(text, len);
+    }
+    return pid->node != ATOM_NONE;
 }
 
 struct buf *global_begin(struct global *g)

@@ -89,8 +89,7 @@ static bool take(struct global *g, struct global_peer *peer,
     const struct global_name *ours;
     struct cnode_term parts[3];
 
-    if (!term_get_tuple(item, 3, parts) || !term_get_pid(parts[1], &r->pid) ||
-        r->pid.node == ATOM_NONE) {
+    if (!term_get_tuple(item, 3, parts) || !global_pid(parts[1], &r->pid)) {
         return false;
     }
     r->name = parts[0];

@@ -125,7 +125,7 @@ void global_dial_failed(struct global *g, atom_t node, uint64_t now_ms)
 atom_t server_change(struct global *g, struct pid by, struct cnode_term request)
 {
     struct cnode_term id_term = TERM_NONE, name = TERM_NONE;
-    struct cnode_term method = TERM_NONE, ext = TERM_NONE;
+    struct cnode_term whom = TERM_NONE, method = TERM_NONE, ext = TERM_NONE;
     struct global_lock_id id;
     struct pid pid;
 
@@ -138,12 +138,14 @@ atom_t server_change(struct global *g, struct pid by, struct cnode_term request)
         global_store_del_lock(g, &id, by);
         return A_true;
     }
-    if (term_match(request, "{register, ~t, ~p, ~t}", &name, &pid, &method)) {
+    if (term_match(request, "{register, ~t, ~t, ~t}", &name, &whom, &method) &&
+        global_pid(whom, &pid)) {
         global_store_register(g, name, pid, method, ATOM_NONE, by);
         return A_yes;
     }
-    if (term_match(request, "{register_ext, ~t, ~p, ~t, ~t}", &name, &pid,
-                   &method, &ext)) {
+    if (term_match(request, "{register_ext, ~t, ~t, ~t, ~t}", &name, &whom,
+                   &method, &ext) &&
+        global_pid(whom, &pid)) {
         global_store_register(g, name, pid, method, term_atom(ext), by);
         return A_yes;
     }

@@ -155,8 +155,7 @@ static void apply_insert(struct global *g, struct cnode_term op,
     struct pid pid;
 
     if (term_get_tuple(op, 2, parts) && term_is_atom(parts[0], A_insert) &&
-        term_get_tuple(parts[1], 3, what) && term_get_pid(what[1], &pid) &&
-        pid.node != ATOM_NONE) {
+        term_get_tuple(parts[1], 3, what) && global_pid(what[1], &pid)) {
         insert(g, what[0], pid, what[2], ext_node_of(names_ext, what[0]),
                counts);
     }

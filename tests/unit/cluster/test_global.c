@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "cluster/global_parts.h"
 #include "support/cluster/global_script.h"
+#include "term/tag.h"
 
 #define GNS "{global_name_server,p1@there} ! "
 
@@ -100,6 +101,68 @@ static void two_nodes_become_one(void **state)
                 s->global.pids[GLOBAL_LOCKER], s->his_locker);
     assert_string_equal(script_said(s), "reply true");
     assert_int_equal(s->global.locks.by_resource.count, 0);
+}
+
+/* A pid of a node that nobody here has heard of. */
+static struct cnode_term pid_of_stranger(struct buf *buf, const char *node)
+{
+    buf_init(buf, 0);
+    buf_put_u8(buf, TAG_PID);
+    buf_put_u8(buf, TAG_ATOM8);
+    buf_put_u8(buf, (uint8_t)strlen(node));
+    buf_put(buf, node, strlen(node));
+    buf_put_u32(buf, 7); /* id, serial, creation */
+    buf_put_u32(buf, 0);
+    buf_put_u32(buf, 9);
+    return term_at(buf_data(buf), buf_size(buf));
+}
+
+static void assert_is_of(struct global_script *s, const char *name,
+                         const char *node)
+{
+    struct pid pid = script_whereis(s, name);
+
+    assert_int_equal(pid.id, 7);
+    assert_string_equal(atom_text(pid.node), node);
+}
+
+/* That node is known to all others, and does not exchange names with us. */
+static void names_of_a_node_are_learnt_before_the_node(void **state)
+{
+    struct global_script *s = *state;
+    struct buf buf, other;
+
+    global_nodeup(&s->global, s->peer, s->now);
+    script_init_connect(s);
+    script_lock_both(s);
+    assert_int_equal(script_hear(s,
+                                 "{'$gen_cast', {exchange, 'p1@there', "
+                                 "[{one, ~t, method}], [], 1}}",
+                                 pid_of_stranger(&buf, "stranger1@there")),
+                     0);
+    assert_int_equal(
+        script_hear(s,
+                    "{'$gen_cast', {resolved, 'p1@there', "
+                    "[{insert, {two, ~t, method}}], [], unused, [], 1}}",
+                    pid_of_stranger(&other, "stranger2@there")),
+        0);
+    assert_is_of(s, "one", "stranger1@there");
+    assert_is_of(s, "two", "stranger2@there");
+    buf_fini(&buf);
+    buf_fini(&other);
+}
+
+static void a_name_is_registered_for_a_node_that_is_new_here(void **state)
+{
+    struct global_script *s = *state;
+    struct buf buf;
+
+    script_join(s);
+    script_call(s, s->his_locker, "{set_lock, {global, ~p}}", s->his_locker);
+    script_call(s, s->his_locker, "{register, three, ~t, method}",
+                pid_of_stranger(&buf, "stranger3@there"));
+    assert_is_of(s, "three", "stranger3@there");
+    buf_fini(&buf);
 }
 
 /* --- our locker is first */
@@ -678,6 +741,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_node_that_comes_up_gets_init_connect),
         T(two_nodes_become_one),
+        T(names_of_a_node_are_learnt_before_the_node),
+        T(a_name_is_registered_for_a_node_that_is_new_here),
         T(our_locker_locks_the_boss_then_both_and_says_so),
         T(a_refusal_of_his_locker_unlocks_all),
         T(a_lock_that_he_does_not_give_is_tried_again),
