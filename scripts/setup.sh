@@ -33,6 +33,7 @@ test    erlang-tools    has_erlang tools
 test    rebar3          has_program rebar3
 test    python3         has_program python3
 test    make            has_program make
+test    openssl         has_program openssl
 full    clang           has_program clang
 full    libclang-rt-dev has_fuzzer
 full    clang-tidy      has_program clang-tidy
