@@ -246,6 +246,9 @@
     [P ! {n, I} || I <- lists:seq(1, 200)],
     true = [{n, I} || I <- lists:seq(1, 200)] =:= flushed(P, 200).
 
+%% nodes() has a node a moment before net_kernel takes it for up (dist_util:
+%% do_setnode, then mark_nodeup), also between two BEAMs: to disconnect in between
+%% is false.
 'all kinds of first signals connect'(C) ->
     process_flag(trap_exit, true),
     #{node := Node} = Own = start_target(C),
