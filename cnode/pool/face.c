@@ -63,9 +63,15 @@ void face_close(struct face *face, struct cnode_term reason)
     }
 }
 
-void face_remove(struct face *face)
+void face_stop(struct face *face)
 {
     face_close(face, atom_term(A_shutdown));
+    face->state = FACE_STOPPED;
+}
+
+void face_remove(struct face *face)
+{
+    CHECK(face->state == FACE_STOPPED);
     face->state = FACE_REMOVED;
 }
 

@@ -12,7 +12,12 @@
 
 struct pool;
 
-enum face_state { FACE_DOWN, FACE_UP, FACE_REMOVED };
+enum face_state {
+    FACE_DOWN, /* to be started again */
+    FACE_UP,
+    FACE_STOPPED, /* by terminate_child, until restart_child */
+    FACE_REMOVED, /* after that by delete_child */
+};
 
 struct face {
     struct process process; /* first */
@@ -27,7 +32,10 @@ void face_free(struct face *face); /* ends it first */
 MUST_USE int face_open(struct face *face);
 /* At the top level; nothing happens when it has no pid. */
 void face_close(struct face *face, struct cnode_term reason);
-/* It ends for good. Its workers live on; no face lists them any more. */
+/* It ends until face_open(). Its workers live on; no face lists them meanwhile.
+ */
+void face_stop(struct face *face);
+/* One that is stopped is gone for good. */
 void face_remove(struct face *face);
 
 #endif

@@ -262,18 +262,28 @@ static uint32_t count_faces(const struct pool *pool)
     return count;
 }
 
+/* `without`: what stands for the pid of one that has none. */
 static void put_child(struct buf *buf, const char *id, uint64_t number,
-                      struct pid pid)
+                      struct pid pid, atom_t without)
 {
     term_put_tuple(buf, 4);
     term_format(buf, "{~a, ~u}", id, number);
     if (!pid_is_none(pid)) {
         term_put_pid(buf, pid);
     } else {
-        term_put_atom(buf, A_restarting);
+        term_put_atom(buf, without);
     }
     term_put_atom(buf, A_supervisor);
     term_format(buf, "[~A]", A_WorkerSupervisor);
+}
+
+static void put_face(struct buf *buf, const struct face *face)
+{
+    put_child(buf, "worker_supervisor", face->index + 1u,
+              face->state == FACE_UP
+                  ? node_pid(face->pool->node, &face->process)
+                  : PID_NONE,
+              face->state == FACE_STOPPED ? A_undefined : A_restarting);
 }
 
 static void which_children(struct pool *pool, const struct gen_from *from)
@@ -283,17 +293,12 @@ static void which_children(struct pool *pool, const struct gen_from *from)
 
     term_put_list(buf, count_faces(pool) + segments);
     for (uint32_t i = 0; i < pool->face_count; i++) {
-        const struct face *face = pool->faces[i];
-
-        if (face->state != FACE_REMOVED) {
-            put_child(buf, "worker_supervisor", i + 1,
-                      face->state == FACE_UP
-                          ? node_pid(pool->node, &face->process)
-                          : PID_NONE);
+        if (pool->faces[i]->state != FACE_REMOVED) {
+            put_face(buf, pool->faces[i]);
         }
     }
     for (uint32_t i = 0; i < segments; i++) {
-        put_child(buf, "segment", i, pool->segment_pids[i]);
+        put_child(buf, "segment", i, pool->segment_pids[i], A_restarting);
     }
     term_put_nil(buf);
     (void)gen_reply_end(pool->node, &pool->process, from);
@@ -362,25 +367,25 @@ static bool child_by_id(const struct pool *pool, struct cnode_term id,
            number < pool->config->supervisors.segments;
 }
 
+/* A segment owns refs: it is always there, or about to be. */
 static void terminate_child(struct pool *pool, const struct gen_from *from,
                             struct cnode_term id)
 {
     struct face *face;
     uint32_t segment;
-    bool is_face = child_by_id(pool, id, &face, &segment) && face != NULL &&
-                   face->state == FACE_UP;
+    bool is_face = child_by_id(pool, id, &face, &segment) && face != NULL;
 
     if (is_face) {
-        face_remove(face);
+        face_stop(face);
     }
     (void)gen_reply(pool->node, &pool->process, from,
                     is_face ? "ok" : "{error, not_found}");
 }
 
-/* restart_child and delete_child: for children that are stopped, and ours are
- * not, or are gone. */
-static void refuse_child(struct pool *pool, const struct gen_from *from,
-                         struct cnode_term id)
+/* For restart_child and delete_child. NULL: the caller was told why. */
+static struct face *stopped_child(struct pool *pool,
+                                  const struct gen_from *from,
+                                  struct cnode_term id)
 {
     const char *answer = "{error, not_found}";
     struct face *face;
@@ -390,9 +395,39 @@ static void refuse_child(struct pool *pool, const struct gen_from *from,
         bool is_up = face != NULL ? face->state == FACE_UP
                                   : !pid_is_none(pool->segment_pids[segment]);
 
+        if (face != NULL && face->state == FACE_STOPPED) {
+            return face;
+        }
         answer = is_up ? "{error, running}" : "{error, restarting}";
     }
     (void)gen_reply(pool->node, &pool->process, from, answer);
+    return NULL;
+}
+
+static void restart_child(struct pool *pool, const struct gen_from *from,
+                          struct cnode_term id)
+{
+    struct face *face = stopped_child(pool, from, id);
+    int rc = face != NULL ? face_open(face) : 0;
+
+    if (rc != 0) {
+        (void)gen_reply(pool->node, &pool->process, from, "{error, ~a}",
+                        cnode_error_atom(rc));
+    } else if (face != NULL) {
+        (void)gen_reply(pool->node, &pool->process, from, "{ok, ~p}",
+                        node_pid(pool->node, &face->process));
+    }
+}
+
+static void delete_child(struct pool *pool, const struct gen_from *from,
+                         struct cnode_term id)
+{
+    struct face *face = stopped_child(pool, from, id);
+
+    if (face != NULL) {
+        face_remove(face);
+        (void)gen_reply(pool->node, &pool->process, from, "ok");
+    }
 }
 
 static void child_spec(struct pool *pool, const struct gen_from *from,
@@ -432,8 +467,10 @@ static void answer_for_pool(struct pool *pool, const struct gen_message *gen)
             terminate_child(pool, &gen->from, argument);
             return;
         case CHILD_RESTART:
+            restart_child(pool, &gen->from, argument);
+            return;
         case CHILD_DELETE:
-            refuse_child(pool, &gen->from, argument);
+            delete_child(pool, &gen->from, argument);
             return;
         case CHILD_SPEC:
             child_spec(pool, &gen->from, argument);

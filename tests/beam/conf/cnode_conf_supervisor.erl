@@ -45,10 +45,45 @@ pool(#{node := Node}) -> {conf_pool, Node}.
     [true = lists:member(Pid, Processes) || {_, Pid, _, _} <- supervisor:which_children(pool(C))].
 
 'a child nobody knows is not found'(C) ->
-    {error, not_found} = supervisor:terminate_child(pool(C), no_such_child),
-    {error, _} = supervisor:delete_child(pool(C), no_such_child),
-    {error, _} = supervisor:restart_child(pool(C), no_such_child),
-    {error, _} = supervisor:get_childspec(pool(C), no_such_child).
+    [
+        {error, not_found} = supervisor:Function(pool(C), Id)
+     || Function <- [terminate_child, delete_child, restart_child, get_childspec],
+        Id <- [no_such_child, {worker_supervisor, 0}, {worker_supervisor, a}, {a, b, c}, <<>>, self()]
+    ].
+
+'a child that runs is neither restarted nor deleted'(C) ->
+    [{Id, _, _, _} | _] = supervisor:which_children(pool(C)),
+    {error, running} = supervisor:restart_child(pool(C), Id),
+    {error, running} = supervisor:delete_child(pool(C), Id).
+
+'a child that was terminated is restarted or deleted'(C) ->
+    Own = start_target(C),
+    Pool = pool(Own),
+    [{Id, Pid, supervisor, Modules} | _] = supervisor:which_children(Pool),
+    Counts = lists:sort(supervisor:count_children(Pool)),
+    {ok, Spec} = supervisor:get_childspec(Pool, Id),
+    M = monitor(process, Pid),
+    ok = supervisor:terminate_child(Pool, Id),
+    ?GOT({'DOWN', M, process, Pid, shutdown}),
+    {Id, undefined, supervisor, Modules} = lists:keyfind(Id, 1, supervisor:which_children(Pool)),
+    Active = proplists:get_value(active, Counts),
+    true = lists:sort(supervisor:count_children(Pool)) =:= lists:keyreplace(active, 1, Counts, {active, Active - 1}),
+    ok = supervisor:terminate_child(Pool, Id),
+    {ok, Spec} = supervisor:get_childspec(Pool, Id),
+    {ok, New} = supervisor:restart_child(Pool, Id),
+    true = New =/= Pid,
+    true = is_list(supervisor:which_children(New)),
+    true = Counts =:= lists:sort(supervisor:count_children(Pool)),
+    ok = supervisor:terminate_child(Pool, Id),
+    ok = supervisor:delete_child(Pool, Id),
+    {error, not_found} = supervisor:restart_child(Pool, Id),
+    {error, not_found} = supervisor:get_childspec(Pool, Id),
+    false = lists:keyfind(Id, 1, supervisor:which_children(Pool)).
+
+'a supervisor of workers that are all alike has no children by name'(C) ->
+    [{_, Pid, supervisor, _} | _] = supervisor:which_children(pool(C)),
+    {error, simple_one_for_one} = supervisor:restart_child(Pid, child),
+    {error, simple_one_for_one} = supervisor:delete_child(Pid, child).
 
 'a child specification that is none is refused'(C) ->
     {error, _} = supervisor:start_child(pool(C), nonsense),

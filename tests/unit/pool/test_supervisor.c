@@ -308,17 +308,47 @@ static void a_worker_supervisor_can_be_terminated(void **state)
         world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}"),
         "ok");
     assert_string_equal(
-        world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}"),
-        "{error,not_found}");
-    assert_string_equal(
         world_call(&world, "P", "{terminate_child, {segment, 0}}"),
         "{error,not_found}");
     world_advance(&world, 0);
     assert_string_equal(world_call(&world, "P", "count_children"),
-                        "[{specs,3},{active,3},{supervisors,3},{workers,0}]");
+                        "[{specs,4},{active,3},{supervisors,4},{workers,0}]");
+    assert_non_null(strstr(world_call(&world, "P", "which_children"),
+                           "{{worker_supervisor,2},undefined,supervisor,"));
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
     assert_string_equal(world_ask(&world, "2", "ping"), "pong");
     assert_int_equal(world_worker(&world, 2)->face, 0);
+}
+
+static void one_that_is_terminated_is_restarted_or_deleted_by_hand(void **state)
+{
+    struct pid old = face_pid(1);
+
+    (void)state;
+    start(1, "1");
+    world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}");
+    assert_non_null(strstr(
+        world_call(&world, "P", "{restart_child, {worker_supervisor, 2}}"),
+        "{ok,<n1@here."));
+    assert_false(pid_equal(old, face_pid(1)));
+    assert_string_equal(face_call(1, "count_children"),
+                        "[{specs,1},{active,1},{supervisors,0},{workers,1}]");
+    world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}");
+    assert_string_equal(
+        world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}"),
+        "ok");
+    assert_string_equal(
+        world_call(&world, "P", "{delete_child, {worker_supervisor, 2}}"),
+        "ok");
+    assert_string_equal(
+        world_call(&world, "P", "{restart_child, {worker_supervisor, 2}}"),
+        "{error,not_found}");
+    assert_string_equal(
+        world_call(&world, "P", "{terminate_child, {worker_supervisor, 2}}"),
+        "{error,not_found}");
+    assert_string_equal(world_call(&world, "P", "count_children"),
+                        "[{specs,3},{active,3},{supervisors,3},{workers,0}]");
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
 }
 
 static void system_messages_get_an_answer(void **state)
@@ -360,6 +390,7 @@ int main(void)
         TEST(advanced_pool_may_add_a_worker_supervisor),
         TEST(other_children_of_the_pool_are_refused),
         TEST(a_worker_supervisor_can_be_terminated),
+        TEST(one_that_is_terminated_is_restarted_or_deleted_by_hand),
         TEST(system_messages_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
