@@ -7,8 +7,8 @@
  *
  * A reader sees every object that was there during the whole of its look-up. It
  * may go on reading what it found until its thread is at a quiescent point: the
- * writer hands what it takes out (objects, and tables that became too small)
- * to `retire`, which frees it when all readers have passed one.
+ * writer hands what it takes out (objects, and tables that it outgrew) to
+ * `retire`, which frees it when all readers have passed one.
  */
 #ifndef CNODE_BASE_SHARED_MAP_H
 #define CNODE_BASE_SHARED_MAP_H
@@ -25,7 +25,7 @@ typedef bool (*shared_map_equal_fn)(const void *item, const void *key);
 struct shared_table; /* the slots */
 
 struct shared_map {
-    _Atomic(struct shared_table *) table; /* NULL: empty */
+    _Atomic(struct shared_table *) table; /* NULL: nothing was ever in it */
     _Atomic uint32_t moves; /* odd while items move from slot to slot */
     uint32_t count;         /* the writer's */
     shared_map_equal_fn equal;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The map against a plain array that says what must be in it; with readers on
+ * threads in tests/loop/test_shared_map.c.
+ */
+#include "base/shared_map.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <cnode/error.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "support/random.h"
+
+enum { KEYS = 30000 };
+
+struct item {
+    uint32_t key;
+    bool is_in;
+};
+
+static struct item items[KEYS];
+static unsigned retired;
+
+static bool item_equal(const void *item, const void *key)
+{
+    return ((const struct item *)item)->key == *(const uint32_t *)key;
+}
+
+static void retire(void *owner, void *memory)
+{
+    assert_ptr_equal(owner, items);
+    retired++;
+    mem_free(memory);
+}
+
+static void init(struct shared_map *map)
+{
+    memset(items, 0, sizeof(items));
+    for (uint32_t i = 0; i < KEYS; i++) {
+        items[i].key = i;
+    }
+    retired = 0;
+    shared_map_init(map, item_equal, retire, items);
+}
+
+static void *get(const struct shared_map *map, uint32_t key)
+{
+    return shared_map_get(map, hash_u64(key), &key);
+}
+
+static void assert_consistent(const struct shared_map *map,
+                              uint64_t (*hash)(uint64_t), uint32_t keys)
+{
+    uint32_t in = 0;
+
+    for (uint32_t i = 0; i < keys; i++) {
+        void *found = shared_map_get(map, hash(i), &i);
+        assert_ptr_equal(found, items[i].is_in ? &items[i] : NULL);
+        in += items[i].is_in;
+    }
+    assert_int_equal(map->count, in);
+}
+
+static void random_operations(uint64_t (*hash)(uint64_t), unsigned steps,
+                              uint32_t keys)
+{
+    struct shared_map map;
+    uint64_t state = 12345;
+
+    init(&map);
+    for (unsigned step = 0; step < steps; step++) {
+        uint32_t key = random_below(&state, keys);
+        struct item *item = &items[key];
+        if (item->is_in) {
+            assert_ptr_equal(shared_map_remove(&map, hash(key), &key), item);
+        } else {
+            assert_null(shared_map_remove(&map, hash(key), &key));
+            assert_int_equal(shared_map_add(&map, hash(key), item), 0);
+        }
+        item->is_in = !item->is_in;
+        if (step % 1000 == 0) {
+            assert_consistent(&map, hash, keys);
+        }
+    }
+    assert_consistent(&map, hash, keys);
+    shared_map_fini(&map);
+}
+
+static uint64_t hash_few(uint64_t value)
+{
+    return value % 5; /* 0 is no hash of a slot */
+}
+
+static uint64_t hash_last_slots(uint64_t value)
+{
+    return ~UINT64_C(0) >> 32 ^ value % 3; /* runs wrap around the end */
+}
+
+static void random_adds_and_removes_agree_with_an_array(void **state)
+{
+    (void)state;
+    random_operations(hash_u64, 100000, 3000);
+}
+
+static void colliding_hashes_are_told_apart(void **state)
+{
+    (void)state;
+    random_operations(hash_few, 20000, 100);
+}
+
+static void runs_wrap_around_the_end(void **state)
+{
+    (void)state;
+    random_operations(hash_last_slots, 20000, 50);
+}
+
+static void an_empty_map_finds_nothing(void **state)
+{
+    struct shared_map map;
+    uint32_t key = 1;
+
+    (void)state;
+    init(&map);
+    assert_null(get(&map, 1));
+    assert_null(shared_map_remove(&map, 1, &key));
+    shared_map_fini(&map);
+}
+
+static void a_replaced_item_is_found_no_more(void **state)
+{
+    struct shared_map map;
+    struct item other = {.key = 7};
+    uint32_t key = 7;
+
+    (void)state;
+    init(&map);
+    assert_int_equal(shared_map_add(&map, hash_u64(7), &items[7]), 0);
+    assert_ptr_equal(shared_map_replace(&map, hash_u64(7), &key, &other),
+                     &items[7]);
+    assert_ptr_equal(get(&map, 7), &other);
+    assert_int_equal(map.count, 1);
+    shared_map_fini(&map);
+}
+
+static void tables_that_are_outgrown_are_retired(void **state)
+{
+    struct shared_map map;
+
+    (void)state;
+    init(&map);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        items[i].is_in = true;
+        assert_int_equal(shared_map_add(&map, hash_u64(i), &items[i]), 0);
+    }
+    assert_int_equal(retired, 13); /* 8 slots became 65536 */
+    assert_consistent(&map, hash_u64, KEYS);
+    for (uint32_t i = 100; i < KEYS; i++) {
+        items[i].is_in = false;
+        assert_ptr_equal(shared_map_remove(&map, hash_u64(i), &i), &items[i]);
+    }
+    assert_int_equal(retired, 13 + 4); /* and 4096 again */
+    assert_consistent(&map, hash_u64, KEYS);
+    shared_map_fini(&map);
+}
+
+static void without_memory_nothing_changes(void **state)
+{
+    struct shared_map map;
+
+    (void)state;
+    init(&map);
+    mem_fail_after(1);
+    assert_int_equal(shared_map_add(&map, hash_u64(0), &items[0]), CNODE_NOMEM);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(shared_map_add(&map, hash_u64(i), &items[i]), 0);
+    }
+    mem_fail_after(1);
+    assert_int_equal(shared_map_add(&map, hash_u64(6), &items[6]), CNODE_NOMEM);
+    mem_fail_after(0);
+    assert_null(get(&map, 6));
+    assert_ptr_equal(get(&map, 5), &items[5]);
+    assert_int_equal(shared_map_add(&map, hash_u64(6), &items[6]), 0);
+    assert_int_equal(map.count, 7);
+    shared_map_fini(&map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_adds_and_removes_agree_with_an_array),
+        cmocka_unit_test(colliding_hashes_are_told_apart),
+        cmocka_unit_test(runs_wrap_around_the_end),
+        cmocka_unit_test(an_empty_map_finds_nothing),
+        cmocka_unit_test(a_replaced_item_is_found_no_more),
+        cmocka_unit_test(tables_that_are_outgrown_are_retired),
+        cmocka_unit_test(without_memory_nothing_changes),
+    };
+    return cmocka_run_group_tests_name("shared_map", tests, NULL, NULL);
+}
