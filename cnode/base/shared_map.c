@@ -290,3 +290,16 @@ void *shared_map_remove(struct shared_map *map, uint64_t hash, const void *key)
     }
     return item;
 }
+
+void *shared_map_next(const struct shared_map *map, uint32_t *pos)
+{
+    const struct shared_table *table = own_table(map);
+
+    while (table != NULL && *pos <= table->mask) {
+        uint32_t at = (*pos)++;
+        if (own_hash(table, at) != 0) {
+            return own_item(table, at);
+        }
+    }
+    return NULL;
+}

@@ -52,5 +52,8 @@ void *shared_map_remove(struct shared_map *map, uint64_t hash, const void *key);
  * one, which must be there. */
 void *shared_map_replace(struct shared_map *map, uint64_t hash, const void *key,
                          void *item);
+/* Walks all items: start with *pos = 0, NULL ends it. Adding or removing during
+ * the walk is not allowed. */
+void *shared_map_next(const struct shared_map *map, uint32_t *pos);
 
 #endif

@@ -7,7 +7,7 @@
  *
  * Names, groups and metadata are any terms, kept as bytes: names in canonical
  * form (so that equality of terms is equality of bytes), metadata as it came.
- * An entry is one piece of memory: 64 bytes, then name and metadata; with its
+ * An entry is one piece of memory: 72 bytes, then name and metadata; with its
  * place in the tables at most 160 bytes beyond those.
  */
 #ifndef CNODE_REGISTRY_SYN_TABLE_H
@@ -27,33 +27,37 @@ enum syn_kind {
 /* Whose entries: this node's own, or those of another member. First member of
  * what the caller makes of it. */
 struct syn_owner {
-    struct list entries; /* oldest first: walks go on while it grows */
+    struct list entries; /* oldest first: struct syn_entry.in_owner */
     uint32_t count;
-    uint32_t round; /* syn_table_sweep() */
+    uint32_t round; /* see syn_table_round() */
     bool is_local;
 };
 
-/* Immutable but for `round` and the links: new metadata is a new entry. */
+/* What readers of other threads see (pid, name and metadata) never changes: new
+ * metadata is a new entry. */
 struct syn_entry {
     struct pid pid;
     int64_t time; /* nanoseconds since 1970; what its node said */
     struct syn_owner *owner;
     struct list in_owner;
-    struct syn_entry *next_of_pid; /* local ones: more of the same process */
-    uint32_t name_bytes, meta_bytes;
-    uint32_t round;
-    /* SYN_GROUPS: a struct syn_group * and the links in it; see .c */
+    union {
+        struct list of_pid; /* local ones: a ring of those of one process */
+        uint32_t round;     /* those of others: see syn_table_round() */
+    };
+    uint32_t name_bytes; /* 0: the name is that of the group */
+    uint32_t meta_bytes;
 };
 
 struct syn_table {
     enum syn_kind kind;
     struct shared_map names; /* SYN_REGISTRY: struct syn_entry by name */
     struct map groups;       /* SYN_GROUPS: struct syn_group by name */
-    struct map members;      /* SYN_GROUPS: struct syn_entry by name and pid */
+    struct map members;      /* SYN_GROUPS: struct syn_member by group, pid */
     struct map local_pids;   /* the first local syn_entry of each pid */
     struct syn_owner local;
     uint64_t count;
-    uint64_t bytes; /* of names and metadata */
+    uint64_t bytes;    /* of names and metadata */
+    struct list walks; /* struct syn_walk.in_table */
     void (*retire)(void *owner, void *memory);
     void *owner;
     struct buf scratch;
@@ -93,52 +97,58 @@ const struct syn_entry *syn_table_lookup(const struct syn_table *table,
                                          struct cnode_term name,
                                          struct buf *scratch);
 
-/* Puts a claim in the place of `old` (NULL: a new entry; the name is free then)
- * for an owner. CNODE_TOO_LARGE above limits.syn_name_bytes or syn_meta_bytes,
- * CNODE_LIMIT above limits.syn_entries or syn_bytes, CNODE_NOMEM: nothing has
- * changed then. The terms of the claim may lie in `old`. */
+/* Puts a claim in the place of `old` (NULL: a new entry, there is none of that
+ * name, in groups of that name and pid) for an owner. Of the same owner, it
+ * also takes its place in the order of entries. CNODE_TOO_LARGE above
+ * limits.syn_name_bytes or syn_meta_bytes, CNODE_LIMIT above limits.syn_entries
+ * or syn_bytes (both counted: syn_refused), CNODE_NOMEM: nothing has changed
+ * then. The terms of the claim may lie in `old`, and its name is that of `old`
+ * anyway. */
 MUST_USE int syn_table_put(struct syn_table *table, struct syn_entry *old,
                            struct syn_owner *owner,
                            const struct syn_claim *claim,
                            struct syn_entry **entry);
 /* The same entry with a later time. */
-void syn_table_touch(struct syn_table *table, struct syn_entry *entry,
-                     int64_t time);
+static inline void syn_table_touch(struct syn_entry *entry, int64_t time)
+{
+    entry->time = time;
+}
 void syn_table_remove(struct syn_table *table, struct syn_entry *entry);
 
-/* The first entry of a local pid, NULL: none. More by next_of_pid. */
+/* The first entry of a local pid, NULL: none; the one after one of them, NULL:
+ * that was the last. */
 struct syn_entry *syn_table_of_pid(const struct syn_table *table,
                                    struct pid pid);
+struct syn_entry *syn_table_next_of_pid(const struct syn_table *table,
+                                        const struct syn_entry *entry);
 
-/* At most *budget entries of an owner are taken out, counted down. True: none
- * is left. */
-bool syn_table_purge(struct syn_table *table, struct syn_owner *owner,
-                     uint32_t *budget);
-/* The same for those not put or marked since syn_table_round(): what a complete
- * list of its entries did not have. Call until true; nothing else of that owner
- * may change in between. */
-void syn_table_round(struct syn_owner *owner);
+/* Which entries of another member are in a list of it: since syn_table_round()
+ * those put or marked have the round of their owner, all others have not. */
+static inline void syn_table_round(struct syn_owner *owner)
+{
+    owner->round++;
+}
 static inline void syn_table_mark(struct syn_entry *entry)
 {
+    DCHECK(!entry->owner->is_local);
     entry->round = entry->owner->round;
 }
-bool syn_table_sweep(struct syn_table *table, struct syn_owner *owner,
-                     uint32_t *budget);
 
-/* Walks all entries of an owner while the table changes. What comes meanwhile
- * is walked too. */
+/* Walks all entries of an owner, each once, while the table changes. What comes
+ * meanwhile is walked too, also after the end was met (NULL). */
 struct syn_walk {
     struct syn_owner *owner;
-    struct list *at;
-    struct list in_table; /* table->walks: removing an entry moves them on */
+    struct list *at; /* the last one, or the owner's list */
+    struct list in_table;
 };
 void syn_walk_begin(struct syn_walk *walk, struct syn_table *table,
                     struct syn_owner *owner);
-const struct syn_entry *syn_walk_next(struct syn_walk *walk);
+struct syn_entry *syn_walk_next(struct syn_walk *walk);
 void syn_walk_end(struct syn_walk *walk); /* may be called twice */
 
-/* --- groups: who is in one. */
-struct syn_group;
+/* --- groups: who is in one. Those of this node come first. */
+struct syn_group; /* lives as long as somebody is in it */
+/* NULL: nobody is. */
 struct syn_group *syn_table_group(struct syn_table *table,
                                   struct cnode_term name);
 uint32_t syn_group_count(const struct syn_group *group, bool only_local);

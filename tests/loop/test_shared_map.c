@@ -20,7 +20,7 @@
 enum {
     READERS = 2,
     KEYS = 500,
-    STEPS = 200000, /* of the writer */
+    STEPS = 50000, /* of the writer */
     RETIRED_MAX = 500,
 };
 

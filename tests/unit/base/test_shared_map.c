@@ -56,7 +56,8 @@ static void *get(const struct shared_map *map, uint32_t key)
 static void assert_consistent(const struct shared_map *map,
                               uint64_t (*hash)(uint64_t), uint32_t keys)
 {
-    uint32_t in = 0;
+    uint32_t in = 0, walked = 0, pos = 0;
+    const struct item *item;
 
     for (uint32_t i = 0; i < keys; i++) {
         void *found = shared_map_get(map, hash(i), &i);
@@ -64,6 +65,11 @@ static void assert_consistent(const struct shared_map *map,
         in += items[i].is_in;
     }
     assert_int_equal(map->count, in);
+    while ((item = shared_map_next(map, &pos)) != NULL) {
+        assert_true(item->is_in);
+        walked++;
+    }
+    assert_int_equal(walked, in);
 }
 
 static void random_operations(uint64_t (*hash)(uint64_t), unsigned steps,
