@@ -38,7 +38,7 @@ RANK = {layer: rank for rank, row in enumerate(ROWS) for layer in row}
 
 # Where the event loop may be seen: the thin shells around the pure cores.
 UV_ALLOWED = re.compile(
-    r"^cnode/(base/(loop|timer)|dist/(conn|listener|epmd)|runtime/scheduler"
+    r"^cnode/(base/(loop|timer)|dist/(conn|listener|mute_port|epmd)|runtime/scheduler"
     r"|cluster/discovery_(gossip|dns)|storage/store_\w+|admin/\w+|cnode|main)"
     r"\.[ch]$"
 )

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See trace_relay.h. A connection to the port is left waiting: the kernel has
- * completed it, nothing is ever sent, and it ends with the listener.
+ * See trace_relay.h. The port is opened where the peer itself has reached us,
+ * and closes when somebody has come, or nobody for a while.
  */
 #include "cluster/trace_relay.h"
 
 #include <cnode/error.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dist/listener.h"
+#include "base/metric.h"
+#include "dist/mute_port.h"
 #include "term/build.h"
 
-enum { LEAST_PORT = 1024 }; /* never one of the system's */
+enum {
+    LEAST_PORT = 1024, /* never one of the system's */
+    WAIT_MS = 10000,   /* etop comes at once */
+};
 
 struct relay {
     struct process process;
     struct trace_relays *relays;
     struct list in_list;
     struct pid parent;
-    bool has_session;          /* OTP 27 */
-    bool has_ended;            /* freed when the listener is closed as well */
-    uint16_t port;             /* 0: nobody is to connect */
-    struct listener *listener; /* NULL: there is none */
+    bool has_session;       /* OTP 27 */
+    bool has_ended;         /* freed when the port is closed as well */
+    uint16_t number;        /* 0: nobody is to connect */
+    struct mute_port *port; /* NULL: there is none */
 };
 
 /* In the order of time. */
@@ -30,16 +35,12 @@ static int on_spawn(void *owner, struct node *node,
                     const struct spawn_call *call, struct process **process);
 static void on_start(void *owner, struct node *node, struct process *process,
                      const struct spawn_call *call);
-static void on_incoming(void *owner, uv_stream_t *server);
+static void on_port_closed(void *owner);
 static void on_message(struct process *process, const struct signal *signal);
 static void on_exit_signal(struct process *process, struct cnode_term reason);
-static void on_listener_closed(void *owner);
 
 static const struct process_class class = {
     .name = "dbg", .message = on_message, .exit = on_exit_signal};
-
-static const struct listener_events listener_events = {
-    .incoming = on_incoming, .closed = on_listener_closed};
 
 void trace_relays_start(struct trace_relays *relays, struct node *node)
 {
@@ -90,7 +91,7 @@ static bool read_call(struct relay *relay, const struct spawn_call *call)
     relay->has_session = call->arity == 3;
     if (term_get_tuple(args[call->arity - 1], 2, to) &&
         cnode_is_atom(to[0], "port")) {
-        relay->port = trace_relay_port(to[1]);
+        relay->number = trace_relay_port(to[1]);
     }
     return term_get_pid(args[call->arity - 2], &relay->parent) &&
            !pid_is_none(relay->parent);
@@ -120,36 +121,59 @@ static int on_spawn(void *owner, struct node *node,
     return 0;
 }
 
-/* A port that is taken: by another relay, which will do as well, or whoever
- * connects is told by what answers there. */
+/* A port that is taken: whoever connects is told by what answers there. */
+static void open_port(struct relay *relay)
+{
+    struct trace_relays *relays = relay->relays;
+    struct node *node = relay->relays->node;
+    char host[ADDRESS_TEXT_MAX];
+    int rc;
+
+    if (relay->number == 0 || node->config.listen_host == NULL ||
+        !peer_local_host(peers_find(&node->peers, relay->parent.node), host)) {
+        return;
+    }
+    if (relays->port_count >= limits.trace_ports) {
+        METRIC_INC(trace_ports_refused);
+        return;
+    }
+    rc = mute_port_open(&relay->port, node_loop(node), host, relay->number,
+                        WAIT_MS, on_port_closed, relay);
+    if (rc != 0) {
+        LOG_WARN("trace_port_failed", F_STR("host", host),
+                 F_UINT("port", relay->number), F_ERR(rc));
+        return;
+    }
+    relays->port_count++;
+    LOG_INFO("trace_port_opened", F_STR("host", host),
+             F_UINT("port", relay->number),
+             F_STR("peer", atom_text(relay->parent.node)));
+}
+
 static void on_start(void *owner, struct node *node, struct process *process,
                      const struct spawn_call *call)
 {
     struct relay *relay = CONTAINER_OF(process, struct relay, process);
     struct pid self = node_pid(node, process);
     struct dest dest = dest_pid(relay->parent);
-    int rc;
 
     (void)owner, (void)call;
-    if (relay->port != 0 && node->config.listen_host != NULL) {
-        rc = listener_open(&relay->listener, node_loop(node),
-                           node->config.listen_host, relay->port,
-                           &listener_events, relay);
-        if (rc != 0) {
-            LOG_WARN("trace_port_failed", F_UINT("port", relay->port),
-                     F_ERR(rc));
-        }
-    }
+    open_port(relay);
     term_format(node_scratch(node),
                 relay->has_session ? "{started, ~p, []}" : "{started, ~p}",
                 self);
     (void)route_send(node, self, &dest, node_scratch_payload(node));
 }
 
-static void on_incoming(void *owner, uv_stream_t *server)
+static void on_port_closed(void *owner)
 {
-    (void)owner;
-    (void)server; /* it waits, and no other is reported */
+    struct relay *relay = owner;
+
+    relay->port = NULL;
+    relay->relays->port_count--;
+    if (relay->has_ended) {
+        mem_free(relay);
+    }
 }
 
 /* --- the end */
@@ -159,8 +183,8 @@ static void end(struct relay *relay, struct cnode_term reason)
     relay->has_ended = true;
     list_remove(&relay->in_list);
     node_exit(relay->relays->node, &relay->process, reason);
-    if (relay->listener != NULL) {
-        listener_close(relay->listener);
+    if (relay->port != NULL) {
+        mute_port_close(relay->port);
     } else {
         mem_free(relay);
     }
@@ -180,14 +204,6 @@ static void on_message(struct process *process, const struct signal *signal)
 static void on_exit_signal(struct process *process, struct cnode_term reason)
 {
     end(CONTAINER_OF(process, struct relay, process), reason);
-}
-
-static void on_listener_closed(void *owner)
-{
-    struct relay *relay = owner;
-
-    CHECK(relay->has_ended);
-    mem_free(relay);
 }
 
 void trace_relays_stop(struct trace_relays *relays)

@@ -105,3 +105,14 @@ void address_text(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX])
                        ntohs(in4->sin_port));
     }
 }
+
+bool address_host(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX])
+{
+    const void *bytes =
+        address->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+
+    return (address->sa_family == AF_INET6 || address->sa_family == AF_INET) &&
+           inet_ntop(address->sa_family, bytes, text, ADDRESS_TEXT_MAX) != NULL;
+}

@@ -28,5 +28,7 @@ void address_set_port(struct sockaddr_storage *address, uint16_t port);
 
 /* 127.0.0.1:4369, [::1]:4369; "" for another family. */
 void address_text(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX]);
+/* 127.0.0.1, ::1: a literal for address_parse(). False for another family. */
+bool address_host(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX]);
 
 #endif

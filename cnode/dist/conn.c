@@ -699,6 +699,18 @@ const char *conn_address(const struct conn *conn)
     return conn->address;
 }
 
+bool conn_local_host(const struct conn *conn, char text[ADDRESS_TEXT_MAX])
+{
+    struct sockaddr_storage address;
+    int size = sizeof(address);
+
+    if (uv_tcp_getsockname(&conn->tcp, (struct sockaddr *)&address, &size) !=
+        0) {
+        return false;
+    }
+    return address_host((const struct sockaddr *)&address, text);
+}
+
 const char *conn_why(const struct conn *conn)
 {
     return conn->tls != NULL ? conn->tls->why : "";

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/loop.h"
+#include "dist/address.h"
 #include "dist/channel.h"
 #include "dist/handshake.h"
 
@@ -76,6 +77,8 @@ uint64_t conn_peer_flags(const struct conn *conn);
 uint32_t conn_peer_creation(const struct conn *conn);
 /* The address of the other end as text, for logs. */
 const char *conn_address(const struct conn *conn);
+/* The address of this end, without its port; false: it is gone already. */
+bool conn_local_host(const struct conn *conn, char text[ADDRESS_TEXT_MAX]);
 /* What TLS says about the reason of its end, for logs; "" when nothing. */
 const char *conn_why(const struct conn *conn);
 

@@ -248,12 +248,18 @@ static void close_attempt(void *owner, int reason)
     attempt_abandon(owner, reason);
 }
 
+static bool local_host_of_attempt(void *owner, char text[ADDRESS_TEXT_MAX])
+{
+    return conn_local_host(((struct attempt *)owner)->conn, text);
+}
+
 static void on_up(void *owner, struct conn *conn)
 {
     struct attempt *attempt = owner;
     struct peer_link link = {.channel = conn_channel(conn),
                              .flush = flush_attempt,
                              .close = close_attempt,
+                             .local_host = local_host_of_attempt,
                              .owner = attempt,
                              .flags = conn_peer_flags(conn),
                              .creation = conn_peer_creation(conn)};

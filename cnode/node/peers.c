@@ -553,6 +553,12 @@ bool peer_is_congested(const struct peer *peer, size_t size)
     return false;
 }
 
+bool peer_local_host(const struct peer *peer, char text[ADDRESS_TEXT_MAX])
+{
+    return peer_is_up(peer) && peer->link.local_host != NULL &&
+           peer->link.local_host(peer->link.owner, text);
+}
+
 struct channel *peer_channel(struct peer *peer)
 {
     struct channel *channel = peer->link.channel;

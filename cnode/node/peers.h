@@ -36,6 +36,8 @@ struct peer_link {
     struct channel *channel;
     void (*flush)(void *owner);
     void (*close)(void *owner, int reason);
+    /* The address of this end, as conn_local_host(); NULL: there is none. */
+    bool (*local_host)(void *owner, char text[ADDRESS_TEXT_MAX]);
     void *owner;
     uint64_t flags; /* the peer's own */
     uint32_t creation;
@@ -123,6 +125,9 @@ bool peers_are_closed(const struct peers *peers);
 /* More is queued for it than limits.send_queue_bytes, or, for a message of such
  * a size, limits.large_queue_bytes: drop and count. */
 bool peer_is_congested(const struct peer *peer, size_t size);
+
+/* The address that a connected peer has reached us at, or was dialled from. */
+bool peer_local_host(const struct peer *peer, char text[ADDRESS_TEXT_MAX]);
 
 /* The channel of a connected peer to put a frame on; flushed at the end of the
  * turn. */

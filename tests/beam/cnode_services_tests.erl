@@ -417,6 +417,7 @@ observer_test_() ->
         {"processes tab", 120, fun processes_tab/1},
         {"ports, sockets and tables tabs", fun other_tabs/1},
         {"etop", 60, fun etop/1},
+        {"the trace port of etop", fun trace_port/1},
         {"what observer asks of every node", fun observer_modules/1}
     ]).
 
@@ -571,6 +572,19 @@ other_tabs(Node) ->
     %% the log of sasl cannot be had: observer is told so
     ?assertEqual([], rpc:block_call(C, application, which_applications, [])),
     ?assertMatch({badrpc, {'EXIT', {undef, _}}}, rpc:block_call(C, rb, start, [])).
+
+%% What dbg spawns for etop: one connection, which stays and is silent.
+trace_port(Node) ->
+    Port = cnode_peer:free_port(),
+    Fun = dbg:trace_port(ip, {Port, 5000}),
+    Relay = spawn(name(Node), dbg, do_relay, [self(), {port, Fun}]),
+    receive {started, Relay} -> ok after 5000 -> error(not_started) end,
+    Connect = fun() -> gen_tcp:connect("127.0.0.1", Port, [{active, false}]) end,
+    {ok, Socket} = Connect(),
+    cnode_peer:eventually(fun() -> {error, econnrefused} =:= Connect() end),
+    ?assertEqual({error, timeout}, gen_tcp:recv(Socket, 1, 100)),
+    Relay ! {'EXIT', self(), normal},
+    ?assertMatch({error, _}, gen_tcp:recv(Socket, 1, 5000)).
 
 etop(Node) ->
     process_flag(trap_exit, true),

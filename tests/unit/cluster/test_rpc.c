@@ -14,6 +14,8 @@
 #include <cmocka.h>
 #include <cnode/error.h>
 
+#include "base/limits.h"
+#include "base/metric.h"
 #include "node/door.h"
 #include "node/receive.h"
 #include "support/node/fake_peer.h"
@@ -71,22 +73,19 @@ static void pass_ms(struct fixture *f, uint64_t ms)
     fake_node_settle(&f->node);
 }
 
-/* A SPAWN_REQUEST; ~p in the arguments is the caller. Nothing has run when this
- * returns but the spawn itself. */
-static void request(struct fixture *f, const char *mfa, const char *option,
-                    const char *args)
+/* A SPAWN_REQUEST. Nothing has run when this returns but the spawn itself. */
+static void request_with(struct fixture *f, const char *mfa, const char *option,
+                         const struct buf *args)
 {
     struct control control = {.kind = CONTROL_SPAWN_REQUEST};
     struct cnode_term parts[5];
     char format[128];
-    struct buf head, payload;
+    struct buf head;
 
     buf_init(&head, 0);
-    buf_init(&payload, 0);
     (void)snprintf(format, sizeof(format), "{~r, ~p, ~p, %s, [%s]}", mfa,
                    option);
     term_format(&head, format, &f->ref, f->caller, f->caller);
-    term_format(&payload, args, f->caller);
     assert_true(
         term_get_tuple(term_at(buf_data(&head), buf_size(&head)), 5, parts));
     control.ref = parts[0];
@@ -94,10 +93,21 @@ static void request(struct fixture *f, const char *mfa, const char *option,
     control.leader = parts[2];
     control.mfa = parts[3];
     control.opts = parts[4];
-    control.payload = term_at(buf_data(&payload), buf_size(&payload));
+    control.payload = term_at(buf_data(args), buf_size(args));
     receive_control(&f->node, f->peer.peer, &control);
     buf_fini(&head);
-    buf_fini(&payload);
+}
+
+/* ~p in the arguments is the caller. */
+static void request(struct fixture *f, const char *mfa, const char *option,
+                    const char *args)
+{
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    term_format(&buf, args, f->caller);
+    request_with(f, mfa, option, &buf);
+    buf_fini(&buf);
 }
 
 /* Spawned with a monitor: what the peer got, the reply included. */
@@ -378,11 +388,12 @@ static void put_fun(struct buf *buf, struct pid pid, uint64_t port)
 }
 
 /* As OTP 25 writes dbg:trace_port(ip, {8415, 5000}). */
+static const uint8_t head[] = {112, 0,   0,  0,  81,  0,   121, 96,  121, 163,
+                               202, 198, 73, 96, 105, 218, 32,  255, 16,  59,
+                               144, 145, 0,  0,  0,   14,  0,   0,   0,   2};
+
 static void the_port_is_in_the_fun(void **state)
 {
-    static const uint8_t head[] = {
-        112, 0,  0,   0,  81, 0,   121, 96, 121, 163, 202, 198, 73, 96, 105,
-        218, 32, 255, 16, 59, 144, 145, 0,  0,   0,   14,  0,   0,  0,  2};
     struct fixture *f = *state;
     struct buf buf;
 
@@ -403,6 +414,38 @@ static void the_port_is_in_the_fun(void **state)
     buf_fini(&buf);
 }
 
+static bool local_host(void *owner, char text[ADDRESS_TEXT_MAX])
+{
+    (void)owner;
+    (void)snprintf(text, ADDRESS_TEXT_MAX, "127.0.0.1");
+    return true;
+}
+
+static void no_more_trace_ports_are_opened_than_the_limit_says(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t refused = metric_read(METRIC_trace_ports_refused);
+    uint64_t most = limits.trace_ports;
+    struct buf fun, args;
+
+    limits.trace_ports = 0;
+    f->node.config.listen_host = "127.0.0.1";
+    f->peer.peer->link.local_host = local_host;
+    buf_init(&fun, 0);
+    buf_init(&args, 0);
+    buf_put(&fun, head, sizeof(head));
+    put_fun(&fun, f->caller, 8415);
+    term_format(&args, "[~p, {port, ~t}]", f->caller,
+                term_at(buf_data(&fun), buf_size(&fun)));
+    request_with(f, "{dbg, do_relay, 2}", "link", &args);
+    assert_non_null(
+        strstr(fake_peer_got(&f->peer), "payload={started,<n1@here."));
+    assert_int_equal(metric_read(METRIC_trace_ports_refused) - refused, 1);
+    limits.trace_ports = most;
+    buf_fini(&fun);
+    buf_fini(&args);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -421,6 +464,7 @@ int main(void)
         TEST(wrong_arguments_are_undef),
         TEST(a_trace_relay_says_that_it_has_started),
         TEST(the_port_is_in_the_fun),
+        TEST(no_more_trace_ports_are_opened_than_the_limit_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
