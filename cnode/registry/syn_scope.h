@@ -42,9 +42,11 @@ enum syn_verdict {
 
 /* None of them calls the scope from inside. */
 struct syn_scope_events {
-    /* To the process of this scope on a connected node; in order. Nothing comes
-     * back: when that node is too far behind, its connection is ended and it is
-     * down. A block: a reference is taken over. */
+    /* To the process of this scope on a connected node; in order, from another
+     * process than this one (a snapshot that its scope process sends itself is
+     * how syn 3.3.0 is known). Nothing comes back: when that node is too far
+     * behind, its connection is ended and it is down. A block: a reference is
+     * taken over. */
     void (*send)(void *owner, atom_t node, struct cnode_term message);
     void (*send_block)(void *owner, atom_t node, struct block *message);
     /* syn_scope_message() gets its 'DOWN'. CNODE_LIMIT, CNODE_NOCONN. */
@@ -89,7 +91,7 @@ struct syn_scope {
         struct list changes; /* made since it began, struct syn_held */
     } snapshot;
     int64_t last_time; /* ours are strictly increasing */
-    struct buf out, reason;
+    struct buf out, reason, scratch;
 };
 
 /* CNODE_LIMIT, CNODE_EINVALID: as syn_names_make(). */
