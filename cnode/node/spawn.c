@@ -2,6 +2,10 @@
  *
  * See spawn.h. As on a BEAM the arguments count, whatever the request says of
  * their number, and what is no list is a badarg of the process.
+ *
+ * A request that another scheduler is to carry out goes there as a signal. All
+ * that the new process says comes back through the door behind its reply, and
+ * the news of a lost connection reaches it behind the request.
  */
 #include "node/spawn.h"
 
@@ -153,13 +157,61 @@ static void tie(struct node *node, struct process *process,
     }
 }
 
+/* False: there is no room for it there. */
+static bool leave_to(struct node *node, const struct request *request,
+                     uint32_t index)
+{
+    const struct spawn_call *call = &request->call;
+    struct signal signal = {.kind = SIGNAL_SPAWN_REQUEST,
+                            .from = call->from,
+                            .to = node_any_pid(node, index),
+                            .ref = request->ref,
+                            .id = request->connection};
+    bool is_left = false;
+    struct buf buf;
+
+    if (scheduler_is_full(&node->all[index]->scheduler)) {
+        return false;
+    }
+    buf_init(&buf, 0);
+    spawn_request_put(&buf, call->group_leader, request->mfa, request->opts,
+                      call->args);
+    if (buf_error(&buf) == 0) {
+        signal.term = term_at(buf_data(&buf), buf_size(&buf));
+        is_left = door_deliver(node, &signal) == 0;
+    }
+    buf_fini(&buf);
+    return is_left;
+}
+
+/* The handler that made the process; NULL: another scheduler will. */
+static const struct spawn_handler *make(struct node *node,
+                                        struct request *request,
+                                        struct process **process, int *rc)
+{
+    struct spawn_call *call = &request->call;
+    const struct spawn_handler *handler;
+    uint32_t index = node->index;
+
+    call->elsewhere = node->index == 0 && node->count > 1 ? &index : NULL;
+    handler = spawn(node, call, process, rc);
+    if (*rc != 0 || *process != NULL) {
+        return handler;
+    }
+    if (leave_to(node, request, index)) {
+        return NULL;
+    }
+    call->elsewhere = NULL;
+    return spawn(node, call, process, rc);
+}
+
 static void carry_out(struct node *node, struct request *request)
 {
     struct spawn_call *call = &request->call;
     struct spawn_options options;
     const struct spawn_handler *handler;
     struct cnode_term mfa[3];
-    struct process *process;
+    struct process *process = NULL;
     struct cnode_list list = {0};
     int rc;
 
@@ -174,7 +226,10 @@ static void carry_out(struct node *node, struct request *request)
     call->monitor = options.monitor;
     if (cnode_list(call->args, &list)) { /* what the arity says is nothing */
         call->arity = list.left;
-        handler = spawn(node, call, &process, &rc);
+        handler = make(node, request, &process, &rc);
+        if (handler == NULL) {
+            return;
+        }
     } else {
         handler = &undefined;
         rc = undefined.spawn(NULL, node, call, &process);
@@ -216,7 +271,9 @@ void spawn_on_control(struct node *node, struct peer *peer,
 
 void spawn_on_signal(struct node *node, const struct signal *signal)
 {
-    struct request request = {.call.from = signal->from, .ref = signal->ref};
+    struct request request = {.call.from = signal->from,
+                              .ref = signal->ref,
+                              .connection = signal->id};
     struct cnode_term parts[SPAWN_TERMS];
 
     CHECK(term_get_tuple(signal->term, SPAWN_TERMS, parts));

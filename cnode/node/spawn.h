@@ -28,12 +28,15 @@ struct spawn_call {
     struct pid from;         /* who asks */
     struct pid group_leader; /* PID_NONE: of a node we never met */
     bool link, monitor;
+    uint32_t *elsewhere; /* NULL: it has to be made here */
 };
 
 struct spawn_handler {
     /* Makes the process (node_spawn), which may not do anything yet.
      * CNODE_NOT_FOUND: not its function, ask the next. No process:
-     * CNODE_UNSUPPORTED (answered notsup) or another error (system_limit). */
+     * CNODE_UNSUPPORTED (answered notsup) or another error (system_limit).
+     * *process NULL: the handlers of scheduler *call->elsewhere are to make it,
+     * but for this one it may be made here as well. */
     int (*spawn)(void *owner, struct node *node, const struct spawn_call *call,
                  struct process **process);
     /* It is linked and monitored as asked, and may send or end
@@ -44,7 +47,8 @@ struct spawn_handler {
     struct list in_node;
 };
 
-/* The handler is borrowed until the node ends. */
+/* The handler is borrowed until the node ends. Requests come to scheduler 0;
+ * the others need only those to which it may be left. */
 void node_add_spawn_handler(struct node *node, struct spawn_handler *handler);
 
 /* --- what the router calls */

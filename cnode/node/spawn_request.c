@@ -89,7 +89,26 @@ static void discard(struct node *node, struct spawn_entry *entry)
 
 /* --- asking */
 
-/* {Leader, {M, F, Arity}, Opts, Args} */
+static void put_leader(struct buf *buf, struct pid leader)
+{
+    term_put_tuple(buf, SPAWN_TERMS);
+    if (pid_is_none(leader)) {
+        term_put_atom(buf, A_undefined);
+    } else {
+        term_put_pid(buf, leader);
+    }
+}
+
+void spawn_request_put(struct buf *buf, struct pid leader,
+                       struct cnode_term mfa, struct cnode_term opts,
+                       struct cnode_term args)
+{
+    put_leader(buf, leader);
+    term_put_copy(buf, mfa);
+    term_put_copy(buf, opts);
+    term_put_copy(buf, args);
+}
+
 static int put_request(struct buf *buf, struct pid leader,
                        const struct spawn_what *what)
 {
@@ -100,12 +119,7 @@ static int put_request(struct buf *buf, struct pid leader,
         cnode_type(what->function) != CNODE_TYPE_ATOM) {
         return CNODE_EINVALID;
     }
-    term_put_tuple(buf, SPAWN_TERMS);
-    if (pid_is_none(leader)) {
-        term_put_atom(buf, A_undefined);
-    } else {
-        term_put_pid(buf, leader);
-    }
+    put_leader(buf, leader);
     term_put_tuple(buf, 3);
     term_put_copy(buf, what->module);
     term_put_copy(buf, what->function);

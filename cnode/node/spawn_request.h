@@ -12,6 +12,7 @@
 #include "term/view.h"
 
 struct node;
+struct buf;
 struct remote;
 struct process;
 struct signal;
@@ -56,6 +57,11 @@ void spawn_request_abandon(struct node *node, struct process *process,
                            const struct ref *id);
 
 /* --- what the router and others call */
+
+/* Appends that term. A leader that is PID_NONE is the atom. */
+void spawn_request_put(struct buf *buf, struct pid leader,
+                       struct cnode_term mfa, struct cnode_term opts,
+                       struct cnode_term args);
 
 void spawn_on_reply(struct node *node, struct process *process,
                     const struct signal *signal);

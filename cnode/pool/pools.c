@@ -109,9 +109,9 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
 
         one->pools = mem_zalloc((settings->count + 1) * sizeof(struct pool *));
         one->count = settings->count;
+        one->spawn_handler = spawned_handler(one);
+        node_add_spawn_handler(one->node, &one->spawn_handler);
     }
-    pools->spawn_handler = spawned_handler(pools);
-    node_add_spawn_handler(pools->node, &pools->spawn_handler);
     for (size_t i = 0; i < settings->count && rc == 0; i++) {
         const struct pool_config *config = &settings->pools[i];
         uint64_t segments = config->supervisors.segments;

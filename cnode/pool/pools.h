@@ -20,7 +20,7 @@ struct pools {
     struct pools *root, *all; /* those of the other schedulers, by number */
     struct pool **pools;      /* their parts here, or NULL */
     size_t count;
-    struct spawn_handler spawn_handler; /* the root; spawned.h */
+    struct spawn_handler spawn_handler; /* spawned.h */
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
@@ -31,6 +31,7 @@ struct pools {
     bool is_over; /* on_stopped has run: nothing more is ended */
 
     /* the root */
+    uint32_t next_spawn; /* scheduler that has the next one, modulo */
     const struct pool_settings *settings; /* NULL until it starts */
     uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */

@@ -140,6 +140,16 @@ void spawned_go(struct cnode_worker *w)
 
 /* --- by request of a peer */
 
+/* One scheduler after the other. */
+static bool is_elsewhere(struct pools *pools, const struct spawn_call *call)
+{
+    if (call->elsewhere == NULL) {
+        return false;
+    }
+    *call->elsewhere = pools->next_spawn++ % pools->node->count;
+    return *call->elsewhere != pools->node->index;
+}
+
 static int on_spawn(void *owner, struct node *node,
                     const struct spawn_call *call, struct process **process)
 {
@@ -155,6 +165,10 @@ static int on_spawn(void *owner, struct node *node,
         const struct spawn_rule *rule = &settings->spawns[i];
 
         if (rule->module == module && rule->function == function) {
+            if (is_elsewhere(pools, call)) {
+                *process = NULL;
+                return 0;
+            }
             rc = spawned_new(pools, rule->behaviour, ATOM_NONE, call->args, &w);
             if (rc == 0) {
                 *process = &w->process;

@@ -479,9 +479,13 @@ spawned(Node) ->
     ?assertMatch({undef, [{probe, stop, [], []} | _]}, down(Unknown)).
 
 supervised(Node) ->
-    Supervisor = {probe_sup, name(Node)},
     Pid = spawn(name(Node), probe, start, []),
     Pid = call(Pid, self),
+    %% each scheduler has one
+    {dictionary, Dictionary} = erpc:call(name(Node), erlang, process_info, [Pid, dictionary]),
+    [_, Name] = proplists:get_value('$ancestors', Dictionary),
+    ?assertMatch("probe_sup" ++ _, atom_to_list(Name)),
+    Supervisor = {Name, name(Node)},
     [Face | _] = [P || {_, P, supervisor, _} <- supervisor:which_children(Supervisor)],
     ?assert(lists:member({undefined, Pid, worker, [probe]}, supervisor:which_children(Face))),
     exit(Pid, kill),

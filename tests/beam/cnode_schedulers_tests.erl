@@ -40,9 +40,28 @@
 
 load_test_() ->
     cnode_peer:tests([
+        {"what is spawned from outside is on all of them", {timeout, 60, fun spawned/0}},
         {"order, ends and links hold under load", {timeout, 300, fun stress/0}},
         {"it stops in the middle of it", {timeout, 120, fun stops_under_load/0}}
-    ], 2).
+    ], 3).
+
+spawned() ->
+    Node = start(),
+    Name = cnode_peer:name(Node),
+    process_flag(trap_exit, true),
+    Children = [spawn_opt(Name, probe, start, [], [link, monitor]) || _ <- lists:seq(1, 2 * ?SCHEDULERS)],
+    ?assertEqual(?SCHEDULERS, length(lists:usort([scheduler(Pid) || {Pid, _} <- Children]))),
+    [
+        begin
+            [gen_server:cast(Pid, {send, self(), N}) || N <- lists:seq(1, 100)],
+            gen_server:cast(Pid, {exit, {bye, Pid}}),
+            [receive N -> ok after ?PATIENCE -> error({missing, N}) end || N <- lists:seq(1, 100)],
+            ?assertEqual({bye, Pid}, receive {'EXIT', Pid, Why} -> Why after ?PATIENCE -> none end),
+            ?assertEqual({bye, Pid}, receive {'DOWN', M, process, Pid, Why} -> Why after ?PATIENCE -> none end)
+        end
+     || {Pid, M} <- Children
+    ],
+    ?assertEqual(0, cnode_peer:stop(Node)).
 
 stress() ->
     Ms = number("CNODE_STRESS_MS", 5000),
@@ -104,7 +123,8 @@ flood(Probes, Pool, N) ->
 start() ->
     Config = #{
         services => maps:from_list([{S, #{behaviour => probe}} || S <- services()]),
-        pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}}
+        pools => #{'Elixir.Counters' => #{behaviour => counter, registry => none}},
+        spawn => #{'probe:start' => probe}
     },
     Set = "runtime.schedulers=" ++ integer_to_list(?SCHEDULERS),
     cnode_peer:start(Config, #{args => ["--set", Set]}).
@@ -194,7 +214,11 @@ links(Name, Pid) ->
 slot_name(Slot) -> list_to_atom("slot" ++ integer_to_list(Slot)).
 
 begin_life(#driver{service = Service, node = Node, slot = Slot, table = Table, life = Life} = D) ->
-    Probe = gen_server:call({Service, Node}, {spawn, slot_name(Slot)}, ?PATIENCE),
+    Probe =
+        case Slot rem 2 of
+            0 -> gen_server:call({Service, Node}, {spawn, slot_name(Slot)}, ?PATIENCE);
+            1 -> spawn(Node, probe, start, [slot_name(Slot)])
+        end,
     is_pid(Probe) orelse error({not_spawned, Probe}),
     Monitor = monitor(process, Probe),
     Probe ! {report_to, self()},

@@ -271,13 +271,12 @@ static void a_failed_init_is_an_exit_of_what_was_spawned(void **state)
     assert_int_equal(roll_workers(pool()->roll), 1);
 }
 
-static void a_killed_one_has_no_init(void **state)
+static struct pid spawned_by_peer(uint32_t n)
 {
-    struct ref ref = request_ref(1);
+    struct ref ref = request_ref(n);
     struct pid pid = {.node = world.node.name, .creation = 7};
     const char *line;
 
-    (void)state;
     fake_peer_send(&world.peer, "[]",
                    "{29, ~r, ~p, ~p, {probe, start, 0}, [monitor]}", &ref,
                    world.caller, world.caller);
@@ -285,8 +284,68 @@ static void a_killed_one_has_no_init(void **state)
     assert_non_null(line);
     assert_int_equal(
         sscanf(line, "result=<n1@here.%u.%u>", &pid.id, &pid.serial), 2);
-    world_exit(&world, pid, "kill");
+    return pid;
+}
+
+static void a_killed_one_has_no_init(void **state)
+{
+    (void)state;
+    world_exit(&world, spawned_by_peer(1), "kill");
     assert_non_null(strstr(fake_peer_got(&world.peer), "reason=killed"));
+}
+
+static void what_peers_spawn_is_dealt_out_over_the_schedulers(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 2 * world_schedulers(); n++) {
+        struct pid pid = spawned_by_peer(n);
+
+        assert_int_equal(pid.serial & PID_SCHEDULER_MASK,
+                         n % world_schedulers());
+        world_exit(&world, pid, "{bye, 1}");
+        assert_non_null(strstr(fake_peer_got(&world.peer), "reason={bye,1}"));
+    }
+}
+
+static void a_scheduler_that_does_not_keep_up_is_given_none(void **state)
+{
+    (void)state;
+    limits.door_bytes = 0;
+    for (uint32_t n = 0; n < 4; n++) {
+        assert_int_equal(spawned_by_peer(n).serial & PID_SCHEDULER_MASK, 0);
+    }
+}
+
+static uint64_t spawned_workers(void)
+{
+    uint64_t sum = 0;
+    char name[32];
+
+    for (uint32_t i = 0; i < world_schedulers(); i++) {
+        const struct pool *pool;
+        int size = snprintf(name, sizeof(name),
+                            i > 0 ? "probe_sup_%u" : "probe_sup", i);
+
+        pool = pools_find(&world.pools, atom_find(name, (size_t)size));
+        sum += pool != NULL ? roll_workers(pool->roll) : 0;
+    }
+    return sum;
+}
+
+/* The connection is lost while the requests are on their way. */
+static void what_a_lost_peer_has_linked_ends_with_noconnection(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 4; n++) {
+        struct ref ref = request_ref(n);
+
+        fake_peer_send(&world.peer, "[]",
+                       "{29, ~r, ~p, ~p, {probe, start, 0}, [link, monitor]}",
+                       &ref, world.caller, world.caller);
+    }
+    fake_peer_close(&world.peer);
+    fake_node_settle(&world.node);
+    assert_int_equal(spawned_workers(), 0);
 }
 
 /* --- what else it may do */
@@ -365,6 +424,9 @@ int main(void)
         TEST(peers_spawn_what_the_configuration_says),
         TEST(a_failed_init_is_an_exit_of_what_was_spawned),
         TEST(a_killed_one_has_no_init),
+        TEST(what_peers_spawn_is_dealt_out_over_the_schedulers),
+        TEST(a_scheduler_that_does_not_keep_up_is_given_none),
+        TEST(what_a_lost_peer_has_linked_ends_with_noconnection),
         TEST(exit_of_itself_works_as_of_others),
         TEST(its_group_leader_is_handed_down),
         TEST(names_are_as_on_a_beam),
