@@ -33,10 +33,9 @@ struct syn_owner {
     bool is_local;
 };
 
-/* What readers of other threads see (pid, name and metadata) never changes: new
- * metadata is a new entry. */
+/* What readers of other threads see never changes (new metadata is a new
+ * entry), and is in one piece with the name, which follows. */
 struct syn_entry {
-    struct pid pid;
     int64_t time; /* nanoseconds since 1970; what its node said */
     struct syn_owner *owner;
     struct list in_owner;
@@ -44,6 +43,8 @@ struct syn_entry {
         struct list of_pid; /* local ones: a ring of those of one process */
         uint32_t round;     /* those of others: see syn_table_round() */
     };
+    /* --- for readers */
+    struct pid pid;
     uint32_t name_bytes; /* 0: the name is that of the group */
     uint32_t meta_bytes;
 };
