@@ -86,6 +86,9 @@ void cluster_nodeup(struct cluster *cluster, struct peer *peer)
         global_service_nodeup(&cluster->global, peer);
         pg_scopes_nodeup(&cluster->pg, peer);
     }
+    if (!peer->is_hidden) {
+        global_service_restore(&cluster->global, peer);
+    }
     link_profile_nodeup(node, self, peer);
     net_kernel_connected(&cluster->net_kernel, peer->name, true);
     if (cluster->has_mesh && !peer->is_hidden) {

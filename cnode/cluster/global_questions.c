@@ -118,6 +118,24 @@ static struct question *question_find(struct global_service *service,
 
 static void ask_next(struct question *question);
 
+/* What nodes that lose us, and come back, are told again. */
+static void remember(const struct question *question, struct cnode_term result)
+{
+    struct global_claims *claims = &question->service->claims;
+    struct cnode_term name = TERM_NONE;
+    struct cnode_list list;
+    struct pid pid;
+
+    if (term_match(cnode_kept_term(question->args), "[~t, ~p]", &name, &pid) &&
+        term_is_atom(result, A_yes)) {
+        global_claims_hold(claims, name, pid);
+    } else if (question->function == A_unregister_name &&
+               cnode_list(cnode_kept_term(question->args), &list) &&
+               cnode_list_next(&list, &name)) {
+        global_claims_drop(claims, name);
+    }
+}
+
 /* What the function returned counts; anything else is that node's trouble. */
 static void on_answer(void *owner, const struct erpc_result *result)
 {
@@ -127,6 +145,7 @@ static void on_answer(void *owner, const struct erpc_result *result)
     question->call = NULL;
     if (result->class == ERPC_RETURN) {
         service->favourite = question->tried.items[question->tried.count - 1];
+        remember(question, result->term);
         reply(question, result->term);
     } else {
         ask_next(question);
@@ -327,6 +346,18 @@ static void answer(struct global_service *service, const struct gen_from *from,
     }
 }
 
+/* {'DOWN', Ref, process, Pid, Reason} */
+static void on_info(struct global_service *service, struct cnode_term message)
+{
+    struct cnode_term parts[5];
+    struct ref ref;
+
+    if (term_get_tuple(message, 5, parts) && term_is_atom(parts[0], A_DOWN) &&
+        term_get_ref(parts[1], &ref)) {
+        global_claims_down(&service->claims, &ref);
+    }
+}
+
 static void on_request(struct process *process, const struct signal *signal)
 {
     struct global_service *service =
@@ -338,6 +369,9 @@ static void on_request(struct process *process, const struct signal *signal)
     struct pid pid = PID_NONE;
 
     gen_parse(signal->term, &message);
+    if (message.kind == GEN_INFO) {
+        on_info(service, message.body);
+    }
     if (message.kind != GEN_CALL) {
         return;
     }
@@ -375,6 +409,7 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
     struct global_service *service =
         CONTAINER_OF(process, struct global_service, process);
 
+    global_claims_lost(&service->claims);
     node_exit(service->node, process, reason);
     CHECK(service_begin(service) == 0);
 }
@@ -382,6 +417,8 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
 int global_questions_start(struct global_service *service)
 {
     list_init(&service->questions);
+    global_claims_init(&service->claims, service->node, service->erpc,
+                       &service->process);
     return service_begin(service);
 }
 
@@ -391,5 +428,6 @@ void global_questions_stop(struct global_service *service)
         question_free(
             CONTAINER_OF(service->questions.next, struct question, in_service));
     }
+    global_claims_fini(&service->claims);
     node_exit(service->node, &service->process, atom_term(A_shutdown));
 }

@@ -377,6 +377,14 @@ void global_service_nodeup(struct global_service *service, struct peer *peer)
     watch_time(service);
 }
 
+void global_service_restore(struct global_service *service,
+                            const struct peer *peer)
+{
+    if (!service->is_full) {
+        global_claims_nodeup(&service->claims, peer->name);
+    }
+}
+
 void global_service_nodedown(struct global_service *service,
                              const struct peer *peer)
 {

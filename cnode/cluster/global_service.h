@@ -5,7 +5,8 @@
  *     minimal  one cast tells each new visible peer that we are in sync, so
  *              that global:sync/0 there returns. No part in its locks, names
  *              and partition rule. Names are asked for and registered at a
- *              connected BEAM node, by erpc.
+ *              connected BEAM node, by erpc, and again at one that has lost
+ *              its connection to us (cluster/global_claims.h).
  *     full     a member as any BEAM node: cluster/global.h
  *
  * A hidden node has no part in it, but may ask. Belongs to scheduler 0.
@@ -26,6 +27,7 @@
 
 #include "cluster/erpc.h"
 #include "cluster/global.h"
+#include "cluster/global_claims.h"
 #include "node/node.h"
 
 enum global_mode { GLOBAL_MINIMAL, GLOBAL_FULL };
@@ -46,7 +48,9 @@ struct global_service {
     struct list questions;  /* of processes of this node: under way */
     uint32_t question_count;
     uint64_t next_question;
-    atom_t favourite; /* minimal: the node that answered last */
+    /* minimal only */
+    atom_t favourite; /* the node that answered last */
+    struct global_claims claims;
 
     /* full only */
     struct global global;
@@ -61,8 +65,11 @@ MUST_USE int global_service_start(struct global_service *service,
                                   enum global_mode mode);
 void global_service_stop(struct global_service *service);
 
-/* A visible peer. */
+/* A visible peer, and this node is visible. */
 void global_service_nodeup(struct global_service *service, struct peer *peer);
+/* A visible peer, also of a hidden node: it may have forgotten our names. */
+void global_service_restore(struct global_service *service,
+                            const struct peer *peer);
 /* Any peer. */
 void global_service_nodedown(struct global_service *service,
                              const struct peer *peer);

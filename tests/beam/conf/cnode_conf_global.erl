@@ -90,6 +90,21 @@ limit(_) -> 30000.
     kill_target(Own),
     eventually(fun() -> undefined =:= global:whereis_name(Name) end).
 
+'a name that it was given comes back after a cut'(#{visible := false}) ->
+    {skip, ?ALONE};
+'a name that it was given comes back after a cut'(#{third := Third} = C) ->
+    Own = #{node := Node} = start_target(C),
+    P = probe(Own),
+    Name = name(),
+    true = erpc:call(Third, net_kernel, connect_node, [Node]),
+    yes = ask(P, {global, register, Name}),
+    There = fun() -> erpc:call(Third, global, whereis_name, [Name]) end,
+    eventually(fun() -> P =:= There() end),
+    true = erpc:call(Third, erlang, disconnect_node, [Node]),
+    eventually(fun() -> undefined =:= There() end),
+    true = erpc:call(Third, net_kernel, connect_node, [Node]),
+    eventually(fun() -> P =:= There() end, 2 * ?SOON).
+
 'a name moves from here to there'(#{third := Third} = C) ->
     P = probe(C),
     Name = name(),

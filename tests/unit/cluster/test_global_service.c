@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/metric.h"
+#include "node/door.h"
 #include "support/node/fake_peer.h"
 #include "support/node/recorder.h"
 #include "term/build.h"
@@ -129,14 +130,16 @@ static void there_is_no_global_name_server(void **state)
     assert_false(names_whereis(&f.node, A_global_name_server, &pid));
 }
 
-/* The request to spawn that a peer got; it ends with `reason`. */
-static void end_call(struct fake_peer *peer, const char *wanted,
-                     const char *reason)
+/* The request to spawn that a peer got; it ends with `reason`, in which ~p is
+ * `pid`. */
+static void end_call_with(struct fake_peer *peer, const char *wanted,
+                          const char *reason, struct pid pid)
 {
     struct pid child = peer->peer->leader.user;
     struct pid asker = node_pid(&f.node, &f.erpc.process);
     struct ref ref = {.node = f.node.name, .creation = 7, .len = 3};
     const char *line = fake_peer_got(peer);
+    char down[256];
 
     assert_true(has(line, wanted));
     line = strstr(line, "#Ref<n1@here.");
@@ -145,7 +148,14 @@ static void end_call(struct fake_peer *peer, const char *wanted,
                             &ref.words[1], &ref.words[0]),
                      3);
     fake_peer_send(peer, NULL, "{31, ~r, ~p, 2, ~p}", &ref, asker, child);
-    fake_peer_send(peer, reason, "{28, ~p, ~p, ~r}", child, asker, &ref);
+    (void)snprintf(down, sizeof(down), "{21, ~p, ~p, ~r, %s}", reason);
+    fake_peer_send(peer, NULL, down, child, asker, &ref, pid);
+}
+
+static void end_call(struct fake_peer *peer, const char *wanted,
+                     const char *reason)
+{
+    end_call_with(peer, wanted, reason, PID_NONE);
 }
 
 static void a_connected_node_is_asked(void **state)
@@ -238,6 +248,140 @@ static void there_is_a_limit_of_questions(void **state)
     assert_int_equal(metric_read(METRIC_global_refused) - before, 1);
 }
 
+/* --- minimal: a node that was away has forgotten our names */
+
+static void pass_ms(uint64_t ms)
+{
+    struct loop *loop = node_loop(&f.node);
+
+    loop->now_ms += ms;
+    (void)wheel_advance(&loop->wheel, loop->now_ms);
+    fake_node_settle(&f.node);
+}
+
+static void register_name(void)
+{
+    node_loop(&f.node)->is_stale = false; /* time stands still */
+    (void)ask("{register_name, name}");
+    end_call(&f.peer, "global,register_name,[name,<n1@here.",
+             "{cnode_erpc, return, yes}");
+    assert_string_equal(recorder_seen(&f.a), "{tag,yes}");
+}
+
+static void come_back(struct fake_peer *peer)
+{
+    (void)fake_peer_got(peer);
+    global_service_restore(&f.service, peer->peer);
+    pass_ms(CLAIMS_DELAY_MS - 1);
+    assert_string_equal(fake_peer_got(peer), "");
+    pass_ms(1);
+}
+
+/* What a peer says of our name when it is asked: a pid, or undefined. */
+static void says(struct fake_peer *peer, struct pid pid)
+{
+    char reason[128];
+
+    (void)snprintf(reason, sizeof(reason), "{cnode_erpc, return, %s}",
+                   pid_is_none(pid) ? "undefined" : "~p");
+    end_call_with(peer, "global,whereis_name,[name]", reason, pid);
+}
+
+static void a_node_that_has_forgotten_gets_the_name_again(void **state)
+{
+    (void)state;
+    register_name();
+    for (int i = 0; i < 2; i++) {
+        come_back(&f.peer);
+        says(&f.peer, PID_NONE);
+        end_call(&f.peer, "global,register_name,[name,<n1@here.",
+                 "{cnode_erpc, return, yes}");
+        assert_int_equal(f.service.claims.state, CLAIMS_IDLE);
+    }
+}
+
+static void a_node_that_knows_it_is_left_alone(void **state)
+{
+    (void)state;
+    register_name();
+    come_back(&f.peer);
+    says(&f.peer, recorder_pid(&f.a));
+    assert_string_equal(fake_peer_got(&f.peer), "");
+    assert_int_equal(f.service.claims.names.by_name.count, 1);
+}
+
+static void another_node_is_asked_before(void **state)
+{
+    (void)state;
+    register_name();
+    attach(&f.second, P2);
+    come_back(&f.second);
+    says(&f.second, PID_NONE);
+    says(&f.peer, recorder_pid(&f.a));
+    end_call(&f.second, "global,register_name,[name,<n1@here.",
+             "{cnode_erpc, return, yes}");
+    assert_string_equal(fake_peer_got(&f.peer), "");
+}
+
+static void a_name_that_somebody_else_has_is_given_up(void **state)
+{
+    (void)state;
+    register_name();
+    attach(&f.second, P2);
+    come_back(&f.second);
+    says(&f.second, PID_NONE);
+    says(&f.peer, f.remote);
+    assert_string_equal(fake_peer_got(&f.second), "");
+    assert_int_equal(f.service.claims.names.by_name.count, 0);
+    register_name();
+    come_back(&f.peer);
+    says(&f.peer, f.remote);
+    assert_int_equal(f.service.claims.names.by_name.count, 0);
+}
+
+static void a_name_is_not_restored_after_its_end(void **state)
+{
+    struct signal kill = {.kind = SIGNAL_EXIT2, .from = f.remote};
+
+    (void)state;
+    register_name();
+    (void)ask("{unregister_name, name}");
+    end_call(&f.peer, "unregister_name", "{cnode_erpc, return, ok}");
+    assert_string_equal(recorder_seen(&f.a), "{tag,ok}");
+    assert_int_equal(f.service.claims.names.by_name.count, 0);
+    register_name();
+    assert_int_equal(f.service.claims.names.by_name.count, 1);
+    kill.to = recorder_pid(&f.a);
+    kill.term = atom_term(A_kill);
+    door_dispatch(&f.node, &kill);
+    fake_node_settle(&f.node);
+    assert_int_equal(f.service.claims.names.by_name.count, 0);
+    come_back(&f.peer);
+    assert_string_equal(fake_peer_got(&f.peer), "");
+    recorder_open(&f.a, &f.node);
+}
+
+static void one_without_global_is_left_alone(void **state)
+{
+    (void)state;
+    register_name();
+    come_back(&f.peer);
+    end_call(&f.peer, "whereis_name", "{cnode_erpc, error, undef, []}");
+    assert_string_equal(fake_peer_got(&f.peer), "");
+    assert_int_equal(f.service.claims.state, CLAIMS_IDLE);
+}
+
+static void a_node_that_is_lost_while_it_is_asked_may_come_back(void **state)
+{
+    (void)state;
+    register_name();
+    come_back(&f.peer);
+    peers_detach(f.peer.peer, CNODE_CLOSED);
+    fake_node_settle(&f.node);
+    assert_int_equal(f.service.claims.state, CLAIMS_IDLE);
+    assert_int_equal(f.service.claims.names.by_name.count, 1);
+}
+
 /* --- full */
 
 static void a_peer_gets_init_connect(void **state)
@@ -323,6 +467,13 @@ int main(void)
         M(a_node_that_is_lost_meanwhile_answers_nothing),
         M(mistakes_are_answered),
         M(there_is_a_limit_of_questions),
+        M(a_node_that_has_forgotten_gets_the_name_again),
+        M(a_node_that_knows_it_is_left_alone),
+        M(another_node_is_asked_before),
+        M(a_name_that_somebody_else_has_is_given_up),
+        M(a_name_is_not_restored_after_its_end),
+        M(one_without_global_is_left_alone),
+        M(a_node_that_is_lost_while_it_is_asked_may_come_back),
         F(a_peer_gets_init_connect),
         F(names_are_our_own),
         F(a_name_ends_with_its_process),
