@@ -323,6 +323,15 @@ void control_put_alias_send(struct buf *buf, uint64_t peer, struct pid from,
     term_put_copy(buf, alias);
 }
 
+void control_put_alias_exit(struct buf *buf, struct pid from,
+                            const struct ref *alias)
+{
+    put_head(buf, 4, OP_ALTACT_SIG_SEND);
+    term_put_int(buf, ALTACT_ALIAS | ALTACT_EXIT);
+    term_put_pid(buf, from);
+    term_put_ref(buf, alias);
+}
+
 void control_put_link(struct buf *buf, struct pid from, struct pid to)
 {
     put_head(buf, 3, OP_LINK);

@@ -70,6 +70,9 @@ void control_put_reg_send(struct buf *buf, struct pid from, atom_t name);
 /* To an alias (a reference of the peer). Payload: the message. */
 void control_put_alias_send(struct buf *buf, uint64_t peer, struct pid from,
                             struct cnode_term alias);
+/* An exit signal to one. The peer must know ALTACT_SIG. Payload: the reason. */
+void control_put_alias_exit(struct buf *buf, struct pid from,
+                            const struct ref *alias);
 void control_put_link(struct buf *buf, struct pid from, struct pid to);
 void control_put_unlink(struct buf *buf, uint64_t id, struct pid from,
                         struct pid to);

@@ -172,9 +172,12 @@ bool alias_resolve(struct node *node, struct signal *signal)
     if (alias == NULL) {
         return false;
     }
+    signal->to = alias->owner;
+    if (signal->kind == SIGNAL_ALIAS_EXIT) {
+        return true; /* it is no reply */
+    }
     owner = node_find(node, alias->owner);
     kind = alias->kind;
-    signal->to = alias->owner;
     if (kind == ALIAS_REPLY || kind == ALIAS_REPLY_DEMONITOR) {
         discard(node, owner, alias);
     }

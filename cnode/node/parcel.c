@@ -103,6 +103,7 @@ static bool is_outdated(struct node *node, const struct parcel *parcel,
 
     return peer != NULL && remotes_has_news(peer, parcel->scheduler) &&
            parcel->signal.kind != SIGNAL_EXIT2 &&
+           parcel->signal.kind != SIGNAL_ALIAS_EXIT &&
            parcel->signal.kind != SIGNAL_GROUP_LEADER;
 }
 

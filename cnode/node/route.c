@@ -157,6 +157,10 @@ static bool put_echo(struct node *node, struct channel *channel,
 {
     struct idents ids;
 
+    if (s->kind == SIGNAL_ALIAS_EXIT) {
+        control_put_alias_exit(buf, s->from, &s->ref);
+        return true;
+    }
     idents_put(&ids, node, s);
     if (buf_error(&node->idents) != 0) {
         buf->error = buf_error(&node->idents);
@@ -186,7 +190,8 @@ static bool put_echo(struct node *node, struct channel *channel,
 static bool dials(enum signal_kind kind)
 {
     return kind == SIGNAL_MONITOR || kind == SIGNAL_LINK ||
-           kind == SIGNAL_EXIT2 || kind == SIGNAL_SPAWN_REQUEST;
+           kind == SIGNAL_EXIT2 || kind == SIGNAL_ALIAS_EXIT ||
+           kind == SIGNAL_SPAWN_REQUEST;
 }
 
 /* By way of scheduler 0. No memory for a long reason: as in signal_local(). */
@@ -206,7 +211,8 @@ static int signal_across(struct node *node, const struct signal *signal,
 
 /* What the peer must not be sent: a BEAM drops the connection for the exit of a
  * link to its earlier incarnation; who lacks the flags knows no monitors, and
- * the loss of the connection is all that it will ever tell. */
+ * the loss of the connection is all that it will ever tell, nor exits of
+ * aliases, which a BEAM does not send either then. */
 static bool is_unwelcome(const struct peer *peer, const struct signal *signal)
 {
     const uint64_t monitors = DIST_DIST_MONITOR | DIST_DIST_MONITOR_NAME;
@@ -217,6 +223,8 @@ static bool is_unwelcome(const struct peer *peer, const struct signal *signal)
     case SIGNAL_MONITOR:
     case SIGNAL_DEMONITOR:
         return (peer->link.channel->flags & monitors) != monitors;
+    case SIGNAL_ALIAS_EXIT:
+        return (peer->link.channel->flags & DIST_ALTACT_SIG) == 0;
     case SIGNAL_SPAWN_REQUEST:
         return (peer->link.channel->flags & DIST_SPAWN) == 0;
     default:
@@ -328,7 +336,7 @@ static void exit_signal(struct node *node, struct process *process,
                         const struct signal *signal)
 {
     bool kills =
-        signal->kind == SIGNAL_EXIT2 && term_is_atom(signal->term, A_kill);
+        signal->kind != SIGNAL_EXIT && term_is_atom(signal->term, A_kill);
     struct signal message = {
         .kind = SIGNAL_EXIT, .to = signal->to, .from = signal->from};
     struct buf buf;
@@ -365,7 +373,6 @@ static void through_alias(struct node *node, const struct signal *signal)
     if (!alias_resolve(node, &own)) {
         METRIC_INC(dead_letters);
     } else if (signal->kind == SIGNAL_ALIAS_EXIT) {
-        own.kind = SIGNAL_EXIT2;
         exit_signal(node, node_find(node, own.to), &own);
     } else {
         own.kind = SIGNAL_MESSAGE;

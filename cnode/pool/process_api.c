@@ -241,13 +241,33 @@ int cnode_unlink(struct cnode_worker *w, struct cnode_term term)
     return rc;
 }
 
+/* exit/2 takes no names. */
+static int exit_target(struct cnode_worker *w, struct cnode_term term,
+                       struct signal *signal)
+{
+    struct dest dest;
+    int rc;
+
+    if (cnode_type(term) != CNODE_TYPE_REF || api_run(w) == NULL) {
+        signal->kind = SIGNAL_EXIT2;
+        return pid_of(w, term, &signal->to);
+    }
+    rc = dest_parse(term, api_node(w)->name, &dest);
+    if (rc == 0) {
+        (void)term_get_ref(term, &signal->ref);
+        signal->kind = SIGNAL_ALIAS_EXIT;
+        signal->to = alias_home(api_node(w), &signal->ref);
+        signal->to.node = dest.node;
+    }
+    return rc;
+}
+
 int cnode_exit(struct cnode_worker *w, struct cnode_term term,
                const char *reason, ...)
 {
     struct node *node = api_node(w);
-    struct signal signal = {.kind = SIGNAL_EXIT2,
-                            .from = node_pid(node, &w->process)};
-    int rc = pid_of(w, term, &signal.to);
+    struct signal signal = {.from = node_pid(node, &w->process)};
+    int rc = exit_target(w, term, &signal);
     struct buf buf;
     va_list args;
 

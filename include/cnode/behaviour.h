@@ -210,9 +210,10 @@ CNODE_API int cnode_unalias(struct cnode_worker *w, struct cnode_ref ref);
  * process that is not there: an exit signal noproc. */
 CNODE_API int cnode_link(struct cnode_worker *w, struct cnode_term pid);
 CNODE_API int cnode_unlink(struct cnode_worker *w, struct cnode_term pid);
-/* Sends an exit signal to a pid, as exit/2. To itself it works as to others:
- * when this callback has returned. */
-CNODE_API int cnode_exit(struct cnode_worker *w, struct cnode_term pid,
+/* Sends an exit signal to a pid or an alias, as exit/2. To itself it works as
+ * to others: when this callback has returned. An alias of another node gets it
+ * if that knows how to (OTP 28). */
+CNODE_API int cnode_exit(struct cnode_worker *w, struct cnode_term dest,
                          const char *reason, ...);
 /* Gives the old value. */
 CNODE_API bool cnode_trap_exit(struct cnode_worker *w, bool trap);

@@ -134,7 +134,7 @@
             [{urgent, 1}] = flushed(P, 1)
     end.
 
-'an exit by an alias arrives'(C) ->
+'an exit with options arrives'(C) ->
     case otp() >= 28 of
         false ->
             {skip, "from OTP 28"};
@@ -144,6 +144,65 @@
             apply(erlang, exit, [P, boom, []]),
             boom = down(Monitor)
     end.
+
+'an exit signal to an alias arrives'(C) ->
+    case otp() >= 28 of
+        false ->
+            {skip, "from OTP 28"};
+        true ->
+            P = probe(C),
+            false = ask(P, {trap_exit, true}),
+            Me = self(),
+            Alias = ask(P, alias),
+            exit(Alias, normal),
+            exit(Alias, {why, 1}),
+            apply(erlang, exit, [Alias, {why, 2}, [priority]]),
+            [{'EXIT', Me, normal}, {'EXIT', Me, {why, 1}}, {'EXIT', Me, {why, 2}}] = flushed(P, 3),
+            true = ask(P, {unalias, Alias}),
+            exit(Alias, kill),
+            barrier(P),
+            [] = flush(P),
+            Monitor = monitor(process, P),
+            exit(ask(P, alias), kill),
+            killed = down(Monitor)
+    end.
+
+'a process there sends an exit signal to an alias here'(C) ->
+    case otp() >= 28 of
+        false ->
+            {skip, "from OTP 28"};
+        true ->
+            process_flag(trap_exit, true),
+            P = probe(C),
+            Alias = alias(),
+            true = ask(P, {exit, Alias, {why, big(200000)}}),
+            {'EXIT', P, {why, _}} = ?GOT({'EXIT', P, _}),
+            true = unalias(Alias),
+            true = ask(P, {exit, Alias, kill}),
+            quiet(P),
+            {Q, Monitor} = spawn_monitor(fun() -> ask(P, {exit, alias(), kill}), timer:sleep(infinity) end),
+            ?GOT({'DOWN', Monitor, process, Q, killed})
+    end.
+
+'an exit signal to an alias there from there'(C) ->
+    case otp() >= 28 of
+        false ->
+            {skip, "from OTP 28"};
+        true ->
+            {P, Q} = {probe(C), probe(C)},
+            Monitor = monitor(process, Q),
+            Alias = ask(Q, alias),
+            true = ask(Q, {exit, Alias, normal}),
+            true = ask(P, {exit, Alias, normal}),
+            barrier(Q),
+            true = ask(P, {exit, Alias, bye}),
+            bye = down(Monitor)
+    end.
+
+'an exit signal to a name is a badarg'(C) ->
+    P = probe(C),
+    {error, badarg} = ask(P, {exit, probe, bye}),
+    {error, badarg} = ask(P, {exit, {probe, node()}, bye}).
 
 %% -------------------------------------------------------- aliases made here
 

@@ -312,6 +312,68 @@ static void an_exit_signal_to_a_dead_alias_is_dropped(void **state)
     assert_false(f->a.ended);
 }
 
+static void an_exit_signal_is_no_reply(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref = make(f, ALIAS_REPLY);
+
+    f->a.process.flags |= PROCESS_TRAP_EXIT;
+    fake_peer_send(&f->peer, "bye", "{37, 20, ~p, ~r}", f->caller, &ref);
+    to_alias(f, &ref, "one");
+    to_alias(f, &ref, "two");
+    saw(f, "{'EXIT',<p1@there.5.0>,bye}\none");
+}
+
+/* Unlike exit(self(), normal). */
+static void normal_to_an_alias_of_its_own_does_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref = make(f, ALIAS_EXPLICIT);
+    struct signal signal = {.kind = SIGNAL_ALIAS_EXIT,
+                            .from = recorder_pid(&f->a),
+                            .to = alias_home(&f->node, &ref),
+                            .ref = ref,
+                            .term = atom_term(A_normal)};
+
+    (void)route_signal(&f->node, &signal, f->node.name);
+    fake_node_settle(&f->node);
+    assert_false(f->a.ended);
+}
+
+static void exit_theirs(struct fixture *f)
+{
+    struct signal signal = {.kind = SIGNAL_ALIAS_EXIT,
+                            .from = recorder_pid(&f->a),
+                            .to = {.node = f->caller.node},
+                            .ref = {.node = f->caller.node,
+                                    .creation = f->caller.creation,
+                                    .len = 3,
+                                    .words = {1, 2, 3}},
+                            .term = atom_term(A_shutdown)};
+
+    assert_int_equal(route_signal(&f->node, &signal, f->caller.node), 0);
+}
+
+static void an_alias_of_a_peer_gets_it_if_that_knows_how_to(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = metric_read(METRIC_signals_dropped);
+
+    exit_theirs(f);
+    assert_string_equal(fake_peer_got(&f->peer),
+                        "exit2 from=<n1@here.1.0> ref=#Ref<p1@there.3.2.1> "
+                        "reason=shutdown");
+    assert_int_equal(metric_read(METRIC_signals_dropped), before);
+    fake_peer_close(&f->peer);
+    fake_node_settle(&f->node);
+    fake_peer_open_as(&f->peer, &f->node, atom_text(f->caller.node),
+                      f->caller.creation,
+                      dist_flags_offered(false) & ~DIST_ALTACT_SIG);
+    exit_theirs(f);
+    assert_string_equal(fake_peer_got(&f->peer), "");
+    assert_int_equal(metric_read(METRIC_signals_dropped), before + 1);
+}
+
 static void an_exit_signal_to_a_name_is_one_to_its_process(void **state)
 {
     struct fixture *f = *state;
@@ -380,6 +442,9 @@ int main(void)
         T(a_reply_to_a_local_caller_goes_to_its_alias),
         T(an_exit_signal_to_an_alias_is_one_to_its_process),
         T(an_exit_signal_to_a_dead_alias_is_dropped),
+        T(an_exit_signal_is_no_reply),
+        T(normal_to_an_alias_of_its_own_does_nothing),
+        T(an_alias_of_a_peer_gets_it_if_that_knows_how_to),
         T(an_exit_signal_to_a_name_is_one_to_its_process),
         T(an_exit_signal_to_a_pid_may_have_priority),
         T(above_a_limit_no_alias_is_made),
