@@ -59,20 +59,20 @@ static void discard(struct node *node, struct process *owner,
 
 /* --- on */
 
-static bool is_full(const struct node *node, const struct process *process)
+bool alias_has_room(const struct node *node, const struct process *process)
 {
     if (node->aliases.by_ref.count <
             node_share(node, limits.aliases_per_node) &&
         (process->relations == NULL ||
          process->relations->alias_count < limits.aliases_per_process)) {
-        return false;
+        return true;
     }
     METRIC_INC(aliases_refused);
-    return true;
+    return false;
 }
 
-static void add(struct node *node, struct process *process,
-                enum alias_kind kind, const struct ref *ref)
+void alias_start_at(struct node *node, struct process *process,
+                    enum alias_kind kind, const struct ref *ref)
 {
     struct relations *relations = relations_of(node, process);
     struct alias *alias = slab_alloc(&node->aliases.slab);
@@ -87,11 +87,11 @@ static void add(struct node *node, struct process *process,
 int alias_start(struct node *node, struct process *process,
                 enum alias_kind kind, struct ref *ref)
 {
-    if (is_full(node, process)) {
+    if (!alias_has_room(node, process)) {
         return CNODE_LIMIT;
     }
     *ref = node_make_ref(node);
-    add(node, process, kind, ref);
+    alias_start_at(node, process, kind, ref);
     return 0;
 }
 
@@ -99,13 +99,13 @@ int alias_start_monitor(struct node *node, struct process *process,
                         const struct dest *dest, enum alias_kind kind,
                         struct ref *ref)
 {
-    int rc = is_full(node, process) ? CNODE_LIMIT : 0;
+    int rc = alias_has_room(node, process) ? 0 : CNODE_LIMIT;
 
     if (rc == 0) {
         rc = monitor_start(node, process, dest, ref);
     }
     if (rc == 0) {
-        add(node, process, kind, ref);
+        alias_start_at(node, process, kind, ref);
     }
     return rc;
 }

@@ -34,6 +34,11 @@ void aliases_fini(struct aliases *aliases);
 /* CNODE_LIMIT: limits.aliases_per_process, limits.aliases_per_node. */
 MUST_USE int alias_start(struct node *node, struct process *process,
                          enum alias_kind kind, struct ref *ref);
+/* The same for a reference that is there already, if alias_has_room(), which
+ * counts a refusal. */
+bool alias_has_room(const struct node *node, const struct process *process);
+void alias_start_at(struct node *node, struct process *process,
+                    enum alias_kind kind, const struct ref *ref);
 /* A monitor whose reference is an alias too. */
 MUST_USE int alias_start_monitor(struct node *node, struct process *process,
                                  const struct dest *dest, enum alias_kind kind,

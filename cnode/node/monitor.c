@@ -75,6 +75,7 @@ static void discard(struct node *node, struct monitor *monitor)
     if (monitor->target_node != node->name) {
         remote_trim(node, monitor->target_node);
     }
+    block_unref(monitor->tag);
     slab_free(&node->monitors.slab, monitor);
 }
 
@@ -160,10 +161,12 @@ int monitor_start(struct node *node, struct process *watcher,
 }
 
 void monitor_spawned(struct node *node, struct process *watcher,
-                     const struct ref *ref, struct pid target, bool is_lost)
+                     const struct ref *ref, struct pid target,
+                     struct block *tag, bool is_lost)
 {
     struct monitor *monitor = add(node, ref, node_pid(node, watcher));
 
+    monitor->tag = tag;
     monitor->target = target;
     monitor->target_node = target.node;
     list_push_back(&relations_of(node, watcher)->watching,
@@ -206,12 +209,17 @@ int monitor_stop(struct node *node, struct process *watcher,
 static void put_down(struct buf *buf, const struct monitor *monitor,
                      struct cnode_term reason)
 {
+    struct cnode_term tag = atom_term(A_DOWN);
+
+    if (monitor->tag != NULL) {
+        tag = term_at(monitor->tag->bytes, monitor->tag->size);
+    }
     buf_clear(buf);
     if (monitor->name != ATOM_NONE) {
-        term_format(buf, "{'DOWN', ~r, process, {~A, ~A}, ~t}", &monitor->ref,
+        term_format(buf, "{~t, ~r, process, {~A, ~A}, ~t}", tag, &monitor->ref,
                     monitor->name, monitor->target_node, reason);
     } else {
-        term_format(buf, "{'DOWN', ~r, process, ~p, ~t}", &monitor->ref,
+        term_format(buf, "{~t, ~r, process, ~p, ~t}", tag, &monitor->ref,
                     monitor->target, reason);
     }
 }

@@ -23,6 +23,7 @@ struct monitor {
     /* relations.watchers, or remote.watched; by itself: another scheduler */
     struct list in_target;
     struct list in_watcher; /* relations.watching, or remote.watchers */
+    struct block *tag;      /* of a local watcher, instead of 'DOWN' */
 };
 
 /* A monitor between two schedulers has two entries, one for each side. */
@@ -43,9 +44,11 @@ int monitor_stop(struct node *node, struct process *watcher,
                  const struct ref *ref);
 
 /* The spawned `target` is watched by the one who asked for it, under the ref of
- * the request. A remote one knows; is_lost: its node is gone by now. */
+ * the request. A remote one knows; is_lost: its node is gone by now. Takes the
+ * tag (NULL: 'DOWN'). */
 void monitor_spawned(struct node *node, struct process *watcher,
-                     const struct ref *ref, struct pid target, bool is_lost);
+                     const struct ref *ref, struct pid target,
+                     struct block *tag, bool is_lost);
 
 /* --- what the router calls */
 

@@ -132,7 +132,8 @@ static const struct spawn_handler *spawn(struct node *node,
 }
 
 static void tie(struct node *node, struct process *process,
-                const struct request *request)
+                const struct request *request,
+                const struct spawn_options *options)
 {
     const struct spawn_call *call = &request->call;
     struct signal signal = {.kind = SIGNAL_LINK,
@@ -150,7 +151,8 @@ static void tie(struct node *node, struct process *process,
     }
     if (call->monitor) {
         if (watcher != NULL) {
-            monitor_spawned(node, watcher, &request->ref, signal.to, false);
+            monitor_spawned(node, watcher, &request->ref, signal.to,
+                            spawn_tag_keep(options->down_tag), false);
         }
         signal.kind = SIGNAL_MONITOR;
         monitor_on_monitor(node, process, &signal);
@@ -216,7 +218,7 @@ static void carry_out(struct node *node, struct request *request)
     int rc;
 
     if (!term_get_tuple(request->mfa, 3, mfa) ||
-        !spawn_options_read(request->opts, &options)) {
+        !spawn_options_read(request->opts, &options) || options.has_reply) {
         reply(node, request, PID_NONE, A_badopt);
         return;
     }
@@ -240,7 +242,7 @@ static void carry_out(struct node *node, struct request *request)
         return;
     }
     reply(node, request, node_pid(node, process), ATOM_NONE);
-    tie(node, process, request);
+    tie(node, process, request, &options);
     if (handler->start != NULL) {
         handler->start(handler->owner, node, process, call);
     }

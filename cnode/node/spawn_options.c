@@ -73,6 +73,49 @@ static bool read_reply(struct cnode_term term, struct spawn_options *options)
     return false;
 }
 
+static bool read_alias(struct cnode_term term, struct spawn_options *options)
+{
+    static const struct {
+        const char *name;
+        enum alias_kind kind;
+    } kinds[] = {{"explicit_unalias", ALIAS_EXPLICIT},
+                 {"demonitor", ALIAS_DEMONITOR},
+                 {"reply_demonitor", ALIAS_REPLY_DEMONITOR}};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (cnode_is_atom(term, kinds[i].name)) {
+            options->has_alias = true;
+            options->alias = kinds[i].kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of monitor/3. What else there may be is for the other node to judge. */
+static bool read_monitor(struct cnode_term list, struct spawn_options *options)
+{
+    struct cnode_term option, pair[2];
+    struct cnode_list items;
+
+    options->monitor = true;
+    if (!cnode_list(list, &items)) {
+        return false;
+    }
+    while (cnode_list_next(&items, &option)) {
+        if (!term_get_tuple(option, 2, pair)) {
+            continue;
+        }
+        if (cnode_is_atom(pair[0], "tag")) {
+            options->down_tag = pair[1];
+        } else if (term_is_atom(pair[0], A_alias) &&
+                   !read_alias(pair[1], options)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_pair(const struct cnode_term pair[2],
                       struct spawn_options *options)
 {
@@ -81,13 +124,13 @@ static bool read_pair(const struct cnode_term pair[2],
         return is_value(pair[1], LIST);
     }
     if (term_is_atom(pair[0], A_monitor)) {
-        options->monitor = true;
-        return is_value(pair[1], LIST);
+        return read_monitor(pair[1], options);
     }
     if (term_is_atom(pair[0], A_reply)) {
         return read_reply(pair[1], options);
     }
     if (term_is_atom(pair[0], A_reply_tag)) {
+        options->has_reply = true;
         options->tag = pair[1];
         return true;
     }
@@ -119,6 +162,11 @@ bool spawn_options_read(struct cnode_term list, struct spawn_options *options)
         }
     }
     return true;
+}
+
+struct block *spawn_tag_keep(struct cnode_term tag)
+{
+    return term_is_none(tag) ? NULL : block_copy(tag.at, cnode_term_size(tag));
 }
 
 static bool is_for_the_asker(struct cnode_term option)

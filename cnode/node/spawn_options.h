@@ -6,7 +6,8 @@
 #ifndef CNODE_NODE_SPAWN_OPTIONS_H
 #define CNODE_NODE_SPAWN_OPTIONS_H
 
-#include "base/buf.h"
+#include "base/block.h"
+#include "node/alias.h"
 #include "term/view.h"
 
 enum spawn_replies {
@@ -18,14 +19,22 @@ enum spawn_replies {
 
 struct spawn_options {
     bool link, monitor;
+    bool has_reply; /* a reply or reply_tag, which does not go on the wire */
     /* for the one who asks only: what messages it wants, and their tag */
-    bool has_reply;
     enum spawn_replies replies;
     struct cnode_term tag; /* TERM_NONE: spawn_reply */
+    /* {monitor, [...]}: the tag of the DOWN (TERM_NONE: 'DOWN'), and whether
+     * the request is an alias too */
+    struct cnode_term down_tag;
+    bool has_alias;
+    enum alias_kind alias;
 };
 
 /* False: no proper list, or an option that OTP does not know. */
 bool spawn_options_read(struct cnode_term list, struct spawn_options *options);
+
+/* A copy of one of the tags; NULL: it is the usual one. */
+MUST_USE struct block *spawn_tag_keep(struct cnode_term tag);
 
 /* The list as it goes to the other node: without what is for the one who asks.
  * It was read before. */

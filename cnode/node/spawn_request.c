@@ -23,6 +23,7 @@ struct spawn_entry {
     atom_t where;
     enum spawn_replies replies;
     struct block *tag;      /* instead of spawn_reply */
+    struct block *down_tag; /* instead of 'DOWN' */
     struct list in_process; /* relations.spawns */
     struct list in_remote;  /* remote.spawns; by itself: here, or lost */
 };
@@ -66,9 +67,8 @@ static struct spawn_entry *add(struct node *node, struct process *process,
                                   .process = node_pid(node, process),
                                   .where = where,
                                   .replies = options->replies};
-    if (!term_is_none(options->tag)) {
-        entry->tag = block_copy(options->tag.at, cnode_term_size(options->tag));
-    }
+    entry->tag = spawn_tag_keep(options->tag);
+    entry->down_tag = spawn_tag_keep(options->down_tag);
     list_push_back(&relations_of(node, process)->spawns, &entry->in_process);
     list_init(&entry->in_remote);
     map_add(&node->spawn_requests.by_ref, hash(&entry->ref), entry);
@@ -84,6 +84,7 @@ static void discard(struct node *node, struct spawn_entry *entry)
         remote_trim(node, entry->where);
     }
     block_unref(entry->tag);
+    block_unref(entry->down_tag);
     slab_free(&node->spawn_requests.slab, entry);
 }
 
@@ -188,11 +189,17 @@ int spawn_request(struct node *node, struct process *process, atom_t where,
         METRIC_INC(spawns_refused);
         return CNODE_LIMIT;
     }
+    if (options.has_alias && !alias_has_room(node, process)) {
+        return CNODE_LIMIT;
+    }
     buf_init(&buf, limits.message_bytes);
     rc = put_request(&buf, leader_for(node, process, where, what), what);
     if (rc == 0) {
         entry = add(node, process, where, &options);
         *id = entry->ref;
+        if (options.has_alias) {
+            alias_start_at(node, process, options.alias, id);
+        }
         if (is_known) {
             ask(node, entry, term_at(buf_data(&buf), buf_size(&buf)));
         } else {
@@ -284,7 +291,7 @@ void spawn_on_reply(struct node *node, struct process *process,
 {
     struct spawn_entry *entry = find(node, &signal->ref);
     struct signal message = {.kind = SIGNAL_SPAWN_REPLY, .to = signal->to};
-    bool is_lost;
+    bool is_lost, watches;
     struct buf buf;
 
     if (process == NULL || entry == NULL) {
@@ -297,15 +304,18 @@ void spawn_on_reply(struct node *node, struct process *process,
         METRIC_INC(signals_dropped); /* not theirs to answer */
         return;
     }
+    watches =
+        (signal->id & SPAWN_FLAG_MONITOR) != 0 && !pid_is_none(signal->from);
     is_lost = entry->where != node->name && list_is_empty(&entry->in_remote);
-    if (!pid_is_none(signal->from)) {
-        if ((signal->id & SPAWN_FLAG_LINK) != 0) {
-            link_spawned(node, process, signal->from, is_lost);
-        }
-        if ((signal->id & SPAWN_FLAG_MONITOR) != 0 &&
-            !node_owns(node, signal->from)) {
-            monitor_spawned(node, process, &signal->ref, signal->from, is_lost);
-        }
+    if (!pid_is_none(signal->from) && (signal->id & SPAWN_FLAG_LINK) != 0) {
+        link_spawned(node, process, signal->from, is_lost);
+    }
+    if (!watches) {
+        alias_monitor_ends(node, process, &signal->ref);
+    } else if (!node_owns(node, signal->from)) {
+        monitor_spawned(node, process, &signal->ref, signal->from,
+                        entry->down_tag, is_lost);
+        entry->down_tag = NULL;
     }
     buf_init(&buf, 0);
     put_message(&buf, entry, signal);

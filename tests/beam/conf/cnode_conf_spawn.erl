@@ -241,6 +241,25 @@ spawned(Node, Opts) -> spawn_opt(Node, cnode_conf_probe, spawned, [], Opts).
     [{spawn_reply, Request, ok, Child} | Rest] = flushed(P, 3),
     true = lists:sort(Rest) =:= lists:sort([{'EXIT', Child, done}, {'DOWN', Request, process, Child, done}]).
 
+'it monitors the child with a tag of its own'(C) ->
+    P = probe(C),
+    Args = {cnode_conf_probe, run, [fun() -> exit(done) end]},
+    Request = ask(P, {spawn_request, node(), Args, [{monitor, [{tag, {gone, 1}}]}]}),
+    [{spawn_reply, Request, ok, Child}, {{gone, 1}, Request, process, Child, done}] = flushed(P, 2).
+
+'its request is an alias while it monitors the child'(C) ->
+    P = probe(C),
+    Args = {cnode_conf_probe, wait, []},
+    Request = ask(P, {spawn_request, node(), Args, [{monitor, [{alias, demonitor}]}]}),
+    [{spawn_reply, Request, ok, Child}] = flushed(P, 1),
+    Request ! one,
+    [one] = flushed(P, 1),
+    Child ! stop,
+    [{'DOWN', Request, process, Child, _}] = flushed(P, 1),
+    Request ! two,
+    barrier(P),
+    [] = flush(P).
+
 'it takes the monitor of a child back'(C) ->
     P = probe(C),
     Request = ask(P, {spawn_request, node(), {cnode_conf_probe, wait, []}, [monitor]}),

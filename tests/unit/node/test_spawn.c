@@ -211,7 +211,8 @@ static void bad_options_are_answered_badopt(void **state)
                                       "[{a, b, c}]",       "[{link, x}]",
                                       "[{scheduler, -1}]", "[{monitor}]",
                                       "[{reply, maybe}]",  "#{}",
-                                      "[{unknown, 1}]"};
+                                      "[{reply, no}]",     "[{reply_tag, t}]",
+                                      "[{monitor, x}]",    "[{unknown, 1}]"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         refuses(f, "{test, run, 0}", "[]", bad[i], "badopt");
@@ -354,6 +355,46 @@ static void the_request_is_the_reference_of_the_monitor(void **state)
     saw(f, &ref,
         "{spawn_reply,%s,ok,<p1@there.5.0>}\n"
         "{'DOWN',%s,process,<p1@there.5.0>,boom}");
+}
+
+static void the_monitor_has_the_tag_that_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref =
+        ask(f, f->caller.node, "{m, f, [], [{monitor, [{tag, {mine, 1}}]}]}");
+
+    fake_peer_send(&f->peer, NULL, "{31, ~r, ~p, 2, ~p}", &ref, f->pid,
+                   f->caller);
+    fake_peer_send(&f->peer, "boom", "{28, ~p, ~p, ~r}", f->caller, f->pid,
+                   &ref);
+    saw(f, &ref,
+        "{spawn_reply,%s,ok,<p1@there.5.0>}\n"
+        "{{mine,1},%s,process,<p1@there.5.0>,boom}");
+}
+
+static void the_request_may_be_an_alias(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref =
+        ask(f, f->caller.node, "{m, f, [], [{monitor, [{alias, demonitor}]}]}");
+
+    fake_peer_send(&f->peer, "early", "{33, ~p, ~r}", f->caller, &ref);
+    fake_peer_send(&f->peer, NULL, "{31, ~r, ~p, 2, ~p}", &ref, f->pid,
+                   f->caller);
+    fake_peer_send(&f->peer, "boom", "{28, ~p, ~p, ~r}", f->caller, f->pid,
+                   &ref);
+    fake_peer_send(&f->peer, "late", "{33, ~p, ~r}", f->caller, &ref);
+    assert_non_null(strstr((char *)buf_data(&f->a.seen), "early"));
+    assert_null(strstr((char *)buf_data(&f->a.seen), "late"));
+    assert_int_equal(f->node.aliases.by_ref.count, 0);
+    buf_clear(&f->a.seen);
+
+    ref =
+        ask(f, f->caller.node, "{m, f, [], [{monitor, [{alias, demonitor}]}]}");
+    assert_int_equal(f->node.aliases.by_ref.count, 1);
+    fake_peer_send(&f->peer, NULL, "{31, ~r, ~p, 0, badopt}", &ref, f->pid);
+    assert_int_equal(f->node.aliases.by_ref.count, 0);
+    saw(f, &ref, "{spawn_reply,%s,error,badopt}");
 }
 
 static void an_error_is_told_and_a_second_reply_ignored(void **state)
@@ -508,6 +549,17 @@ static void a_local_spawn_is_the_same(void **state)
         "{'DOWN',%s,process,<n1@here.2.0>,bye}");
 }
 
+static void a_local_child_has_the_tag_that_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct ref ref =
+        ask(f, f->node.name, "{test, run, [bye], [{monitor, [{tag, t}]}]}");
+
+    saw(f, &ref,
+        "{spawn_reply,%s,ok,<n1@here.2.0>}\n"
+        "{t,%s,process,<n1@here.2.0>,bye}");
+}
+
 static void a_local_spawn_of_nothing_is_undef(void **state)
 {
     struct fixture *f = *state;
@@ -549,6 +601,9 @@ int main(void)
         T(a_request_of_a_third_node_is_dropped),
         T(a_request_is_written_and_its_reply_read),
         T(the_request_is_the_reference_of_the_monitor),
+        T(the_monitor_has_the_tag_that_was_asked_for),
+        T(the_request_may_be_an_alias),
+        T(a_local_child_has_the_tag_that_was_asked_for),
         T(an_error_is_told_and_a_second_reply_ignored),
         T(the_option_reply_says_which_answers_are_wanted),
         T(a_lost_connection_is_the_answer),
