@@ -117,8 +117,8 @@ static void nodedown(struct node *node, atom_t name)
         return;
     }
     spawn_node_down(node, remote);
+    link_node_down(node, remote); /* links first, as on a BEAM */
     monitor_node_down(node, remote);
-    link_node_down(node, remote);
     remote->connection = 0; /* kept it from being freed on the way */
     remote_trim(node, name);
 }
