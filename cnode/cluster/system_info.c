@@ -5,6 +5,7 @@
  * limit of 1, by which observer divides.
  */
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -144,42 +145,90 @@ static void put_start_time(struct function_run *run)
     term_put_uint(run->out, run->functions->start_ns);
 }
 
+/* Monotonic time does not end before its 64 bits do. */
+static void put_end_time(struct function_run *run)
+{
+    term_put_int(run->out, INT64_MAX);
+}
+
+static void put_compatible_release(struct function_run *run)
+{
+    term_put_int(run->out, strtol(OTP_RELEASE, NULL, 10));
+}
+
+static void put_compiler(struct function_run *run)
+{
+    term_format(run->out, "{gnuc, {~i, ~i, ~i}}", (int64_t)__GNUC__,
+                (int64_t)__GNUC_MINOR__, (int64_t)__GNUC_PATCHLEVEL__);
+}
+
+/* A tuple, an element for each scheduler. */
+static void put_bindings(struct function_run *run)
+{
+    term_put_tuple(run->out, run->tally->count);
+    for (uint32_t i = 0; i < run->tally->count; i++) {
+        term_put_atom_text(run->out, "unbound", strlen("unbound"));
+    }
+}
+
 static const struct {
     const char *name;
     void (*put)(struct function_run *run);
     const char *constant; /* when put is NULL */
 } items[] = {
     {"alloc_util_allocators", NULL, "[libc_malloc]"},
-    {"allocator_sizes", put_allocator_sizes, NULL},
     {"allocator", NULL, "{libc_malloc, [], [], []}"},
+    {"allocator_sizes", put_allocator_sizes, NULL},
+    {"async_dist", NULL, "false"},
     {"atom_count", put_atom_count, NULL},
     {"atom_limit", put_atom_limit, NULL},
     {"build_type", NULL, "opt"},
+    {"c_compiler_used", put_compiler, NULL},
+    {"compat_rel", put_compatible_release, NULL},
+    {"cpu_quota", NULL, "unknown"},
+    {"cpu_topology", NULL, "undefined"},
     {"creation", put_creation, NULL},
     {"debug_compiled", NULL, "false"},
+    {"delayed_node_table_gc", NULL, "60"},
     {"dirty_cpu_schedulers", NULL, "0"},
     {"dirty_cpu_schedulers_online", NULL, "0"},
     {"dirty_io_schedulers", NULL, "0"},
     {"dist_buf_busy_limit", put_busy_limit, NULL},
     {"driver_version", NULL, "\"3.3\""},
     {"dynamic_trace", NULL, "none"},
+    {"eager_check_io", NULL, "true"},
     {"emu_flavor", NULL, "native"},
     {"emu_type", NULL, "opt"},
+    {"end_time", put_end_time, NULL},
     {"ets_count", NULL, "0"},
     {"ets_limit", NULL, "1"},
+    {"fullsweep_after", NULL, "{fullsweep_after, 0}"},
+    {"garbage_collection", NULL,
+     "[{max_heap_size, 0}, {min_bin_vheap_size, 0}, {min_heap_size, 0}, "
+     "{fullsweep_after, 0}]"},
+    {"heap_sizes", NULL, "[]"},
     {"heap_type", NULL, "private"},
     {"kernel_poll", NULL, "true"},
     {"logical_processors", put_processors, NULL},
     {"logical_processors_available", put_processors_available, NULL},
     {"logical_processors_online", put_processors_online, NULL},
     {"machine", put_machine, NULL},
+    {"max_heap_size", NULL,
+     "#{size => 0, kill => false, error_logger => false}"},
+    {"message_queue_data", NULL, "on_heap"},
+    {"min_bin_vheap_size", NULL, "{min_bin_vheap_size, 0}"},
+    {"min_heap_size", NULL, "{min_heap_size, 0}"},
+    {"modified_timing_level", NULL, "undefined"},
     {"multi_scheduling", NULL, "enabled"},
     {"nif_version", NULL, "\"0.0\""},
     {"otp_release", put_otp_release, NULL},
     {"port_count", NULL, "0"},
     {"port_limit", NULL, "1"},
+    {"port_parallelism", NULL, "false"},
     {"process_count", put_process_count, NULL},
     {"process_limit", put_process_limit, NULL},
+    {"scheduler_bind_type", NULL, "unbound"},
+    {"scheduler_bindings", put_bindings, NULL},
     {"scheduler_id", NULL, "1"},
     {"schedulers", put_schedulers, NULL},
     {"schedulers_online", put_schedulers, NULL},
@@ -187,11 +236,15 @@ static const struct {
     {"start_time", put_start_time, NULL},
     {"system_architecture", put_architecture, NULL},
     {"system_version", put_system_version, NULL},
+    {"taints", NULL, "[]"},
     {"thread_pool_size", NULL, "0"},
     {"threads", NULL, "true"},
     {"time_correction", NULL, "true"},
+    {"time_offset", NULL, "final"},
     {"time_warp_mode", NULL, "no_time_warp"},
     {"tolerant_timeofday", NULL, "enabled"},
+    {"trace_control_word", NULL, "0"},
+    {"update_cpu_info", NULL, "unchanged"},
     {"version", put_version, NULL},
     {"wordsize", NULL, "8"},
 };

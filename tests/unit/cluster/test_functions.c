@@ -279,9 +279,12 @@ static void system_info_has_every_item(void **state)
         "[allocator]",
         "[atom_count]",
         "[atom_limit]",
+        "[c_compiler_used]",
+        "[compat_rel]",
         "[creation]",
         "[dirty_cpu_schedulers]",
         "[dist_buf_busy_limit]",
+        "[end_time]",
         "[ets_limit]",
         "[kernel_poll]",
         "[logical_processors]",
@@ -291,6 +294,7 @@ static void system_info_has_every_item(void **state)
         "[multi_scheduling]",
         "[otp_release]",
         "[process_limit]",
+        "[scheduler_bindings]",
         "[start_time]",
         "[system_architecture]",
         "[system_version]",
@@ -307,6 +311,9 @@ static void system_info_has_every_item(void **state)
         assert_true(strlen(text) > 0);
         assert_null(strstr(text, "error:"));
     }
+    assert_string_equal(
+        call(f, "erlang", "system_info", "[scheduler_bindings]"),
+        "{unbound,unbound,unbound}");
     assert_string_equal(call(f, "erlang", "system_info", "[colour]"),
                         "error:badarg");
     assert_string_equal(call(f, "erlang", "system_info", "[{wordsize, x}]"),
