@@ -70,7 +70,9 @@ struct field {
 static const struct field fields[UINT8_MAX + 1] = {
     ['f'] = {ONLY(PID), INTO(from)},
     ['F'] = {EITHER(PID, ATOM), INTO(from)},
+    ['s'] = {ANY, INTO(from)},
     ['t'] = {ONLY(PID), INTO(to)},
+    ['l'] = {ANY, INTO(to)},
     ['T'] = {EITHER(PID, ATOM), INTO(to)},
     ['n'] = {ONLY(ATOM), INTO(to)},
     ['r'] = {ONLY(REF), INTO(ref)},
@@ -87,12 +89,11 @@ static int read_altact(struct cnode_term flags, struct control *control);
 static bool is_mfa(struct cnode_term term)
 {
     struct cnode_term mfa[3];
-    uint64_t arity;
 
     return term_get_tuple(term, 3, mfa) &&
            cnode_type(mfa[0]) == CNODE_TYPE_ATOM &&
            cnode_type(mfa[1]) == CNODE_TYPE_ATOM &&
-           cnode_get_uint(mfa[2], &arity);
+           cnode_type(mfa[2]) == CNODE_TYPE_INT;
 }
 
 static bool read_flags(struct cnode_term term, uint32_t *flags)
@@ -117,6 +118,8 @@ read_other(char letter, struct cnode_term term, struct control *control)
         return read_flags(term, &control->flags);
     case 'i':
         return cnode_get_uint(term, &control->id) && control->id != 0;
+    case 'j':
+        return cnode_get_uint(term, &control->id);
     default:
         return true; /* '_' */
     }

@@ -11,10 +11,10 @@
 #include "term/view.h"
 
 enum control_kind {
-    CONTROL_LINK,       /* from, to */
-    CONTROL_SEND,       /* from (or none), to: pid; payload */
+    CONTROL_LINK,       /* from, to: a pid, or any term */
+    CONTROL_SEND,       /* from (none, or any term), to: pid; payload */
     CONTROL_REG_SEND,   /* from, to: atom; payload */
-    CONTROL_ALIAS_SEND, /* from, ref: the alias; payload */
+    CONTROL_ALIAS_SEND, /* from (any term), ref: the alias; payload */
     CONTROL_EXIT,       /* from, to, reason */
     CONTROL_EXIT2, /* from, to, reason; sent to an alias (37): ref, no to */
     CONTROL_UNLINK_OLD,    /* from, to: op 4 of OTP 25 without UNLINK_ID */

@@ -24,7 +24,7 @@ static bool read_ends(const struct node *node, const struct peer *peer,
     }
     if (term_type(control->to) == CNODE_TYPE_ATOM) {
         signal->name = term_atom(control->to);
-        return true;
+        return control->kind != CONTROL_LINK; /* there is no link to a name */
     }
     return (term_get_pid(control->to, &signal->to) &&
             signal->to.node == node->name) ||

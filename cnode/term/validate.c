@@ -264,7 +264,7 @@ static int leave(struct validator *v)
     v->pending = levels(v)[--v->depth];
     if ((v->pending & LEVEL_KIND) == LEVEL_FUN_END) {
         if ((v->pending & LEVEL_COUNT) != v->at) {
-            return CNODE_MALFORMED;
+            return CNODE_UNHANDLED; /* a BEAM does not look at it */
         }
         v->pending = levels(v)[--v->depth];
     }

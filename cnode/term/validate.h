@@ -22,7 +22,8 @@
  * the bytes is then unchecked), CNODE_TOO_LARGE (limits.map_pairs);
  * CNODE_NOMEM; CNODE_UNHANDLED for what a BEAM reads, nobody writes, and nobody
  * here reads: an empty list as a list of no elements, an empty string or bit
- * string, a reference of no words. `max_depth`: levels of nesting, a flat list
+ * string, a reference of no words, a fun that is not as long as it says.
+ * `max_depth`: levels of nesting, a flat list
  * or tuple is 1 (funs and native records take two). */
 MUST_USE int term_validate(const uint8_t *bytes, size_t len, uint32_t max_depth,
                            size_t *size);

@@ -206,6 +206,10 @@ addresses() ->
         {"a send to creation 0", c(fun(P, #{pid := Pid}) -> {22, pid(P, 1), with_creation(Pid, 0)} end, hello), kept, kept},
         {"a send to a pid of a third node", c(fun(P, _) -> {22, pid(P, 1), pid_of(third(), 1)} end, hello), kept, kept},
         {"a send from a pid of a third node", c(fun(_, #{pid := Pid}) -> {22, pid_of(third(), 1), Pid} end, hello), kept, kept},
+        {"a send from what is no pid", c(fun(_, #{pid := Pid}) -> {22, nonsense, Pid} end, hello), kept, kept},
+        {"a send to an alias from what is no pid", c(fun(_, #{node := N}) -> {33, 7, ref_of(N, 1)} end, hello), kept, kept},
+        {"a link to a name", c(fun(P, _) -> {1, pid(P, 1), echo} end), kept, kept},
+        {"a link to what is neither", c(fun(P, _) -> {1, pid(P, 1), {7}} end), kept, kept},
         {"a send to a name that nobody has", c(fun(P, _) -> {6, pid(P, 1), '', nobody_here} end, hello), kept, kept},
         {"a send to an alias that is not there", c(fun(P, #{node := N}) -> {33, pid(P, 1), ref_of(N, 1)} end, hello), kept, kept},
         {"a send to an alias of a third node", c(fun(P, _) -> {33, pid(P, 1), ref_of(third(), 1)} end, hello), kept, kept},
@@ -232,6 +236,7 @@ controls() ->
         {"an unlink id of 2^64", c(fun(P, #{pid := Pid}) -> {35, 1 bsl 64, pid(P, 1), Pid} end), dropped, dropped},
         {"an unlink of no link", c(fun(P, #{pid := Pid}) -> {35, 4711, pid(P, 1), Pid} end), kept, kept},
         {"an unlink ack that nobody waits for", c(fun(P, #{pid := Pid}) -> {36, 4711, pid(P, 1), Pid} end), kept, kept},
+        {"an unlink ack with an id of 0", c(fun(P, #{pid := Pid}) -> {36, 0, pid(P, 1), Pid} end), kept, kept},
         {"a demonitor of nothing", c(fun(P, #{pid := Pid}) -> {20, pid(P, 1), Pid, ref(P, 9)} end), kept, kept},
         {"a monitor exit of nothing", c(fun(P, #{pid := Pid, node := N}) -> {28, pid(P, 1), Pid, ref_of(N, 9)} end, bye), kept, kept},
         {"a reply to no request to spawn", c(fun(P, #{pid := Pid, node := N}) -> {31, ref_of(N, 9), Pid, 0, pid(P, 3)} end), kept, kept},
@@ -239,6 +244,7 @@ controls() ->
         {"a request to spawn with bad options", c(fun(P, _) -> {29, ref(P, 1), pid(P, 1), pid(P, 1), {erlang, self, 0}, [{no, such, option}]} end, []), kept, kept},
         {"a request to spawn whose options are no list", c(fun(P, _) -> {29, ref(P, 1), pid(P, 1), pid(P, 1), {erlang, self, 0}, nonsense} end, []), kept, kept},
         {"a request to spawn of the wrong arity", c(fun(P, _) -> {29, ref(P, 1), pid(P, 1), pid(P, 1), {erlang, self, 7}, []} end, []), kept, kept},
+        {"a request to spawn of a negative arity", c(fun(P, _) -> {29, ref(P, 1), pid(P, 1), pid(P, 1), {erlang, self, -1}, []} end, []), kept, kept},
         {"the unlink of old", c(fun(P, #{pid := Pid}) -> {4, pid(P, 1), Pid} end), {26, kept, dropped}, kept},
         {"an operation that does not exist", c(fun(P, #{pid := Pid}) -> {99, pid(P, 1), Pid} end), dropped, kept},
         {"a negative operation", c(fun(P, #{pid := Pid}) -> {-1, pid(P, 1), Pid} end), dropped, kept},
@@ -261,6 +267,7 @@ controls() ->
 
 payloads() ->
     Atom256 = <<118, 256:16, (binary:copy(<<"a">>, 256))/binary>>,
+    Fun = <<0, 0:128, 1:32, 0:32, 119, 1, "m", 97, 1, 97, 1, 88, 119, 3, "a@b", 1:32, 0:32, 1:32>>,
     Deep = fun(N) -> <<(binary:copy(<<108, 1:32>>, N))/binary, 106, (binary:copy(<<106>>, N))/binary>> end,
     Bad = [
         {"a payload that is missing", <<>>},
@@ -305,6 +312,8 @@ payloads() ->
         {"an empty list with an element for a tail", <<108, 0:32, 97, 1>>},
         {"an empty string", <<107, 0:16>>},
         {"a bit string of eight bits", <<77, 1:32, 8, 255>>},
+        {"a fun shorter than it says", <<112, 80:32, Fun/binary>>},
+        {"a fun longer than it says", <<112, 20:32, Fun/binary>>},
         {"a reference of no words", <<90, 0:16, 119, 3, "a@b", 1:32>>},
         {"an improper list", <<108, 1:32, 97, 1, 97, 2>>},
         {"a pid of ours with creation 0", <<88, 119, 3, "a@b", 1:32, 0:32, 0:32>>},
