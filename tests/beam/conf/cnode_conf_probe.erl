@@ -9,7 +9,7 @@
 %%
 %% A call of a row returns its result; the same term as a cast or as a plain
 %% message acts without a reply. Every other plain message is kept for `flush`.
-%% The registry rows ({syn, ..}) are not part of OTP and not served here.
+%% The rows of syn need it on the code path.
 -module(cnode_conf_probe).
 -behaviour(gen_server).
 
@@ -86,6 +86,17 @@ handle_cast(Request, Probe) -> acted(act(Request, nobody, Probe), Probe).
 
 handle_info({exit, Reason}, Probe) -> {stop, Reason, Probe};
 handle_info({timeout, Timer, {call, Id}}, Probe) -> timed_out(Timer, Id, Probe);
+handle_info({syn_multi_call, {exit, Reason}, _, _}, Probe) -> {stop, Reason, Probe};
+handle_info({syn_multi_call, Request, Caller, _}, Probe) ->
+    case act(Request, {syn, Caller}, Probe) of
+        {reply, Reply, Next} ->
+            reply({syn, Caller}, Reply),
+            {noreply, Next};
+        unknown ->
+            reply({syn, Caller}, {error, badarg}),
+            {noreply, Probe};
+        Acted -> acted(Acted, Probe)
+    end;
 handle_info(Message, Probe) ->
     case answered(Message, Probe) of
         {yes, Next} -> {noreply, Next};
@@ -123,8 +134,8 @@ act({defer, Ms, Term}, From, P) ->
     {later, P};
 act({report_to, Pid}, _, P) when is_pid(Pid) -> {reply, ok, P#probe{report_to = Pid}};
 %% messages
-act({send, Dest, Term}, _, P) -> {reply, send(Dest, Term), P};
-act({cast, Dest, Term}, _, P) -> {reply, gen_server:cast(Dest, Term), P};
+act({send, Dest, Term}, _, P) -> {reply, send(resolved(Dest), Term), P};
+act({cast, Dest, Term}, _, P) -> {reply, gen_server:cast(resolved(Dest), Term), P};
 act({call, Dest, Term, Ms}, From, P) -> {later, call(Dest, Term, Ms, From, P)};
 act({send_after, Ms, Dest, Term}, _, P) ->
     _ = spawn(fun() ->
@@ -138,7 +149,7 @@ act({burst, Dest, N}, _, P) ->
 act(alias, _, P) -> {reply, alias(), P};
 act({unalias, Ref}, _, P) -> {reply, checked(fun() -> unalias(Ref) end), P};
 %% other processes
-act({monitor, Dest}, _, P) -> {reply, checked(fun() -> monitor(process, Dest) end), P};
+act({monitor, Dest}, _, P) -> {reply, checked(fun() -> monitor(process, resolved(Dest)) end), P};
 act({demonitor, Ref}, _, P) -> {reply, checked(fun() -> demonitor(Ref, [flush]) end), P};
 act({link, Pid}, _, P) -> {reply, checked(fun() -> link(Pid) end), P};
 act({unlink, Pid}, _, P) -> {reply, checked(fun() -> unlink(Pid) end), P};
@@ -157,6 +168,21 @@ act({pg, join, Scope, Group}, _, P) -> {reply, pg:join(Scope, Group, self()), P}
 act({pg, leave, Scope, Group}, _, P) -> {reply, pg:leave(Scope, Group, self()), P};
 act({pg, members, Scope, Group}, _, P) -> {reply, pg:get_members(Scope, Group), P};
 act({pg, local_members, Scope, Group}, _, P) -> {reply, pg:get_local_members(Scope, Group), P};
+act({syn, register, Scope, Name, Meta}, F, P) -> act({syn, register, Scope, Name, Meta, self()}, F, P);
+act({syn, register, Scope, Name, Meta, Pid}, _, P) -> {reply, syn(register, [Scope, Name, Pid, Meta]), P};
+act({syn, unregister, Scope, Name}, _, P) -> {reply, syn(unregister, [Scope, Name]), P};
+act({syn, lookup, Scope, Name}, _, P) -> {reply, syn(lookup, [Scope, Name]), P};
+act({syn, count, Scope}, _, P) -> {reply, syn(registry_count, [Scope]), P};
+act({syn, count, Scope, Node}, _, P) -> {reply, syn(registry_count, [Scope, Node]), P};
+act({syn, join, Scope, Group, Meta}, F, P) -> act({syn, join, Scope, Group, Meta, self()}, F, P);
+act({syn, join, Scope, Group, Meta, Pid}, _, P) -> {reply, syn(join, [Scope, Group, Pid, Meta]), P};
+act({syn, leave, Scope, Group}, F, P) -> act({syn, leave, Scope, Group, self()}, F, P);
+act({syn, leave, Scope, Group, Pid}, _, P) -> {reply, syn(leave, [Scope, Group, Pid]), P};
+act({syn, multi_call, Scope, Group, Message, Ms}, From, P) ->
+    {aside(From, fun(_) -> syn(multi_call, [Scope, Group, Message, Ms]) end), P};
+act({syn, dump, Kind, Scope}, _, P) -> {reply, syn_table(Kind, Scope), P};
+act({syn, What, Scope, Group}, _, P) -> {reply, syn(What, [Scope, Group]), P};
+act({syn, What, Scope, Group, X}, _, P) -> {reply, syn(What, [Scope, Group, X]), P};
 %% nodes
 act({connect, Node}, From, P) -> {aside(From, fun(_) -> net_kernel:connect_node(Node) end), P};
 act({disconnect, Node}, _, P) -> {reply, disconnect_node(Node), P};
@@ -177,6 +203,34 @@ checked(Fun) ->
         error:badarg -> {error, badarg}
     end.
 
+syn(Function, Args) ->
+    try
+        apply(syn, Function, Args)
+    catch
+        error:Reason -> {error, Reason}
+    end.
+
+syn_table(registry, Scope) ->
+    [{Name, Pid, Meta} || {Name, Pid, Meta, _, _, _} <- syn_entries(syn_registry_by_name, Scope)];
+syn_table(pg, Scope) ->
+    [{Group, Pid, Meta} || {{Group, Pid}, Meta, _, _, _} <- syn_entries(syn_pg_by_name, Scope)].
+
+syn_entries(Kind, Scope) -> ets:tab2list(syn_backbone:get_table_name(Kind, Scope)).
+
+%% The names of syn as something that messages can be sent to.
+resolved({via, syn, Name}) ->
+    case syn:whereis_name(Name) of
+        undefined -> nobody();
+        Pid -> Pid
+    end;
+resolved(Dest) -> Dest.
+
+nobody() ->
+    {Pid, Monitor} = spawn_monitor(fun() -> ok end),
+    receive
+        {'DOWN', Monitor, process, Pid, _} -> Pid
+    end.
+
 %% What takes its time is done by a helper, as a C process goes on meanwhile.
 aside(From, Fun) ->
     Me = self(),
@@ -188,6 +242,7 @@ reply_after(Ms, From, Term) ->
     reply(From, Term).
 
 reply(nobody, _) -> ok;
+reply({syn, Caller}, Term) -> syn:multi_call_reply(Caller, Term);
 reply(From, Term) -> gen_server:reply(From, Term).
 
 %% To a name that nobody has is no error.
