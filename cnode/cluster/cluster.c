@@ -42,6 +42,7 @@ int cluster_start(struct cluster *cluster, struct node *node,
     appmon_init(&cluster->appmon, node);
     trace_relays_start(&cluster->trace_relays, node);
     functions->appmon = &cluster->appmon;
+    functions->trace_relays = &cluster->trace_relays;
     cluster->has_mesh = config->mesh && !node->config.hidden;
     if (cluster->has_mesh) { /* global connects its full members */
         mesh_service_start(&cluster->mesh, node, &cluster->erpc,

@@ -23,10 +23,12 @@ enum function_place {
 };
 
 struct appmon;
+struct trace_relays;
 
 struct functions {
     struct node *node;
     struct appmon *appmon;
+    struct trace_relays *trace_relays;
     uint64_t start_ns;
     /* since statistics/1 was asked last, as a BEAM has it */
     uint64_t last_wall_ms, last_runtime_ms, last_reductions;

@@ -45,7 +45,10 @@ int function_memory_of(struct function_run *run);
 int function_vsn(struct function_run *run);
 int function_sys_info(struct function_run *run);
 int function_socket_info(struct function_run *run);
+int function_ttb_init_node(struct function_run *run);
 int function_table_list(struct function_run *run);
 int function_start_appmon(struct function_run *run);
+/* trace_relay.c */
+int function_port_control(struct function_run *run);
 
 #endif

@@ -105,3 +105,11 @@ int function_table_list(struct function_run *run)
     buf_fini(&text);
     return 0;
 }
+
+/* Of ttb, when a trace starts: {ok, MetaFile, MetaPid}. There is nothing to
+ * write, so nobody to write it. */
+int function_ttb_init_node(struct function_run *run)
+{
+    term_format(run->out, "{ok, ~t, undefined}", run->args[0]);
+    return 0;
+}

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "cluster/functions_run.h"
 #include "dist/mute_port.h"
 #include "term/build.h"
 
@@ -26,7 +27,8 @@ struct relay {
     struct pid parent;
     bool has_session;       /* OTP 27 */
     bool has_ended;         /* freed when the port is closed as well */
-    uint16_t number;        /* 0: nobody is to connect */
+    bool has_number;        /* somebody is to connect */
+    uint16_t number;        /* 0: where he is told */
     struct mute_port *port; /* NULL: there is none */
 };
 
@@ -54,25 +56,27 @@ void trace_relays_start(struct trace_relays *relays, struct node *node)
 /* --- what it was spawned with */
 
 /* A fun holds its free variables behind its pid. */
-uint16_t trace_relay_port(struct cnode_term fun)
+bool trace_relay_port(struct cnode_term fun, uint16_t *port)
 {
     struct cnode_term part;
-    uint64_t port;
+    uint64_t number;
 
     if (term_tag(fun) != TAG_FUN || get_u32(fun.at + FUN_FREE_AT) != 2) {
-        return 0;
+        return false;
     }
     part = term_behind(fun, FUN_HEAD_BYTES);
     if (!cnode_is_atom(part, "dbg")) {
-        return 0;
+        return false;
     }
     for (int i = 0; i < 5; i++) {
         part = cnode_next(part); /* module, old index and uniq, pid, queue */
     }
-    return cnode_get_uint(part, &port) && port >= LEAST_PORT &&
-                   port <= UINT16_MAX
-               ? (uint16_t)port
-               : 0;
+    if (!cnode_get_uint(part, &number) || number > UINT16_MAX ||
+        (number != 0 && number < LEAST_PORT)) {
+        return false;
+    }
+    *port = (uint16_t)number;
+    return true;
 }
 
 static bool read_call(struct relay *relay, const struct spawn_call *call)
@@ -91,7 +95,7 @@ static bool read_call(struct relay *relay, const struct spawn_call *call)
     relay->has_session = call->arity == 3;
     if (term_get_tuple(args[call->arity - 1], 2, to) &&
         cnode_is_atom(to[0], "port")) {
-        relay->number = trace_relay_port(to[1]);
+        relay->has_number = trace_relay_port(to[1], &relay->number);
     }
     return term_get_pid(args[call->arity - 2], &relay->parent) &&
            !pid_is_none(relay->parent);
@@ -129,7 +133,7 @@ static void open_port(struct relay *relay)
     char host[ADDRESS_TEXT_MAX];
     int rc;
 
-    if (relay->number == 0 || node->config.listen_host == NULL ||
+    if (!relay->has_number || node->config.listen_host == NULL ||
         !peer_local_host(peers_find(&node->peers, relay->parent.node), host)) {
         return;
     }
@@ -145,9 +149,57 @@ static void open_port(struct relay *relay)
         return;
     }
     relays->port_count++;
+    relay->number = mute_port_number(relay->port);
     LOG_INFO("trace_port_opened", F_STR("host", host),
              F_UINT("port", relay->number),
              F_STR("peer", atom_text(relay->parent.node)));
+}
+
+/* The port of the trace driver, as a BEAM would have it: a number of 64 bits
+ * and the creation, where a pid has its id, serial and creation. Without a
+ * port, the relay. */
+static void put_tracer(const struct relay *relay, struct buf *buf)
+{
+    term_put_pid(buf, node_pid(relay->relays->node, &relay->process));
+    if (relay->port != NULL && buf_error(buf) == 0) {
+        buf_data(buf)[0] = TAG_PORT;
+    }
+}
+
+static bool is_tracer(const struct relay *relay, struct cnode_term term)
+{
+    struct buf tracer;
+    bool is_it;
+
+    buf_init(&tracer, 0);
+    put_tracer(relay, &tracer);
+    is_it =
+        buf_error(&tracer) == 0 &&
+        term_same_bytes(term, term_at(buf_data(&tracer), buf_size(&tracer)));
+    buf_fini(&tracer);
+    return is_it;
+}
+
+/* erlang:port_control(Port, $p, _): where does it listen? */
+int function_port_control(struct function_run *run)
+{
+    struct trace_relays *relays = run->functions->trace_relays;
+    uint8_t answer[3] = {0};
+    uint64_t operation;
+
+    if (!cnode_get_uint(run->args[1], &operation) || operation != 'p') {
+        return CNODE_EINVALID;
+    }
+    LIST_EACH(it, &relays->list) {
+        const struct relay *relay = CONTAINER_OF(it, struct relay, in_list);
+
+        if (relay->port != NULL && is_tracer(relay, run->args[0])) {
+            set_u16(answer + 1, relay->number);
+            term_put_binary(run->out, answer, sizeof(answer));
+            return 0;
+        }
+    }
+    return CNODE_EINVALID;
 }
 
 static void on_start(void *owner, struct node *node, struct process *process,
@@ -156,12 +208,16 @@ static void on_start(void *owner, struct node *node, struct process *process,
     struct relay *relay = CONTAINER_OF(process, struct relay, process);
     struct pid self = node_pid(node, process);
     struct dest dest = dest_pid(relay->parent);
+    struct buf tracer;
 
     (void)owner, (void)call;
     open_port(relay);
+    buf_init(&tracer, 0);
+    put_tracer(relay, &tracer);
     term_format(node_scratch(node),
-                relay->has_session ? "{started, ~p, []}" : "{started, ~p}",
-                self);
+                relay->has_session ? "{started, ~t, []}" : "{started, ~t}",
+                term_at(buf_data(&tracer), buf_size(&tracer)));
+    buf_fini(&tracer);
     (void)route_send(node, self, &dest, node_scratch_payload(node));
 }
 

@@ -418,6 +418,7 @@ observer_test_() ->
         {"ports, sockets and tables tabs", fun other_tabs/1},
         {"etop", 60, fun etop/1},
         {"the trace port of etop", fun trace_port/1},
+        {"a trace of ttb starts and stops", fun ttb/1},
         {"what observer asks of every node", fun observer_modules/1}
     ]).
 
@@ -573,18 +574,38 @@ other_tabs(Node) ->
     ?assertEqual([], rpc:block_call(C, application, which_applications, [])),
     ?assertMatch({badrpc, {'EXIT', {undef, _}}}, rpc:block_call(C, rb, start, [])).
 
-%% What dbg spawns for etop: one connection, which stays and is silent.
-trace_port(Node) ->
-    Port = cnode_peer:free_port(),
-    Fun = dbg:trace_port(ip, {Port, 5000}),
+%% What dbg spawns for etop, which names a port, and for ttb, which asks where it
+%% is: one connection, which stays and is silent.
+trace_port(Node) -> [trace_port(Node, Number) || Number <- [cnode_peer:free_port(), 0]].
+
+trace_port(Node, Number) ->
+    Fun = dbg:trace_port(ip, {Number, 5000}),
     Relay = spawn(name(Node), dbg, do_relay, [self(), {port, Fun}]),
-    receive {started, Relay} -> ok after 5000 -> error(not_started) end,
+    Tracer = receive {started, Started} -> Started after 5000 -> error(not_started) end,
+    ?assert(is_port(Tracer)),
+    <<0, Port:16>> = rpc:call(name(Node), erlang, port_control, [Tracer, $p, ""]),
+    ?assert(Number =:= 0 orelse Number =:= Port),
+    ?assertMatch({badrpc, {'EXIT', {badarg, _}}}, rpc:call(name(Node), erlang, port_control, [Tracer, $x, ""])),
     Connect = fun() -> gen_tcp:connect("127.0.0.1", Port, [{active, false}]) end,
     {ok, Socket} = Connect(),
     cnode_peer:eventually(fun() -> {error, econnrefused} =:= Connect() end),
     ?assertEqual({error, timeout}, gen_tcp:recv(Socket, 1, 100)),
     Relay ! {'EXIT', self(), normal},
     ?assertMatch({error, _}, gen_tcp:recv(Socket, 1, 5000)).
+
+%% As observer starts and stops a trace.
+ttb(Node) ->
+    C = name(Node),
+    case code:which(ttb) of
+        non_existing ->
+            ok;
+        _ ->
+            File = filename:join(cnode_peer:tmp_dir(), atom_to_list(cnode_peer:unique_atom("ttb"))),
+            ?assertEqual({ok, [C]}, ttb:tracer([C], [{file, {local, File}}, {shell, {only, fun(_) -> ok end}}])),
+            ?assertEqual({ok, [{all, [{matched, C, 0}]}]}, ttb:p(all, [send])),
+            ?assertEqual(stopped, ttb:stop(nofetch)),
+            file:delete("ttb_last_config")
+    end.
 
 etop(Node) ->
     process_flag(trap_exit, true),

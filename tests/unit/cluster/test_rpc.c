@@ -396,21 +396,25 @@ static void the_port_is_in_the_fun(void **state)
 {
     struct fixture *f = *state;
     struct buf buf;
+    uint16_t port;
 
     buf_init(&buf, 0);
     buf_put(&buf, head, sizeof(head));
     put_fun(&buf, f->caller, 8415);
-    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
-                     8415);
+    assert_true(
+        trace_relay_port(term_at(buf_data(&buf), buf_size(&buf)), &port));
+    assert_int_equal(port, 8415);
     buf_data(&buf)[sizeof(head) - 1] = 1; /* another number of variables */
-    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
-                     0);
-    buf_clear(&buf);
-    buf_put(&buf, head, sizeof(head));
-    put_fun(&buf, f->caller, 80);
-    assert_int_equal(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf))),
-                     0);
-    assert_int_equal(trace_relay_port(atom_term(A_true)), 0);
+    assert_false(
+        trace_relay_port(term_at(buf_data(&buf), buf_size(&buf)), &port));
+    for (uint64_t number = 0; number <= 80; number += 80) {
+        buf_clear(&buf);
+        buf_put(&buf, head, sizeof(head));
+        put_fun(&buf, f->caller, number);
+        assert_true(trace_relay_port(term_at(buf_data(&buf), buf_size(&buf)),
+                                     &port) == (number == 0));
+    }
+    assert_false(trace_relay_port(atom_term(A_true), &port));
     buf_fini(&buf);
 }
 
