@@ -12,7 +12,7 @@
 -module(cnode_syn).
 
 -export([versions/0, label/1, tests/1, suite/3]).
--export([start_c/1, start_c/2, stop_c/1, start_beam/2, start_beam/3, kill_beam/1, stop_beam/1, on/4]).
+-export([start_c/1, start_c/2, stop_c/1, start_beam/2, start_beam/3, start_beam_as/3, kill_beam/1, stop_beam/1, on/4]).
 -export([call/2, cast/2, probe/1, agent/1, agents/2, kept/1, ask/2]).
 -export([table/3, agreed/3, agreed/4, connect/2, split/2, heal/2]).
 %% on a BEAM node
@@ -100,9 +100,11 @@ start_beam(Dir, Scopes) -> start_beam(Dir, Scopes, []).
 %% {Peer, Node}, with syn running. Splits are the test's to make: `global` does
 %% not add more of them. {otp, Release} instead of arguments: of that release.
 start_beam(Dir, Scopes, {otp, Release}) -> with_scopes(cnode_peer:start_beam_of(Release), Dir, Scopes);
-start_beam(Dir, Scopes, Args) ->
-    More = ["-kernel", "prevent_overlapping_partitions", "false"],
-    with_scopes(cnode_peer:start_beam(More ++ Args), Dir, Scopes).
+start_beam(Dir, Scopes, Args) -> with_scopes(cnode_peer:start_beam(no_more_splits() ++ Args), Dir, Scopes).
+
+start_beam_as(Name, Dir, Scopes) -> with_scopes(cnode_peer:start_beam_as(Name, no_more_splits()), Dir, Scopes).
+
+no_more_splits() -> ["-kernel", "prevent_overlapping_partitions", "false"].
 
 with_scopes(Beam, Dir, Scopes) ->
     {ok, [App]} = file:consult(filename:join(Dir, "syn.app")),
