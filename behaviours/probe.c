@@ -20,6 +20,7 @@
  *     {spawn_request, Node, {M, F, Args}, Opts}  {erpc, Node, M, F, Args, Ms}
  *     {connect, Node}  {disconnect, Node}
  *     {pg, join | leave | members | local_members, Scope, Group}
+ *     {syn, ..}: probe/syn.c
  *     {global, register | unregister | whereis, Name}
  *
  * docs/behaviours.md says what each of them returns.
@@ -29,8 +30,10 @@
 
 #include <cnode/behaviour.h>
 
+#include "probe/probe.h"
+
 enum {
-    ARGS_MOST = 6,
+    ARGS_MOST = PROBE_ARGS,
     RECORDS_MOST = 100000, /* later messages are not recorded */
     BURST_MOST = 1000000,
 };
@@ -58,14 +61,14 @@ struct probe {
 
 /* --- answering, now or later */
 
-static int answer(struct cnode_worker *w, struct cnode_term term)
+int probe_answer(struct cnode_worker *w, struct cnode_term term)
 {
     return cnode_is_call(w) ? cnode_reply(w, "~t", term) : 0;
 }
 
 static int answer_atom(struct cnode_worker *w, const char *atom)
 {
-    return answer(w, cnode_make(w, "~a", atom));
+    return probe_answer(w, cnode_make(w, "~a", atom));
 }
 
 /* After a function that can fail. */
@@ -74,9 +77,8 @@ static int answer_rc(struct cnode_worker *w, int rc, const char *atom)
     return rc != 0 ? rc : answer_atom(w, atom);
 }
 
-/* What a row asked others: their answer is the result. */
-static int on_answer(struct cnode_worker *w, void *state, void *from,
-                     const struct cnode_answer *result)
+int probe_on_answer(struct cnode_worker *w, void *state, void *from,
+                    const struct cnode_answer *result)
 {
     (void)state;
     if (from == NULL) {
@@ -126,8 +128,7 @@ static const char *refusal(int rc)
                : "badarg";
 }
 
-/* The question could not even be asked: the caller is no longer kept. */
-static int asked(struct cnode_worker *w, struct cnode_from *from, int rc)
+int probe_asked(struct cnode_worker *w, struct cnode_from *from, int rc)
 {
     if (rc != 0 && from != NULL) {
         return cnode_reply_to(w, from, "{error, ~a}", refusal(rc));
@@ -141,14 +142,14 @@ static int echo(struct cnode_worker *w, struct probe *p,
                 const struct cnode_term *args)
 {
     (void)p;
-    return answer(w, args[0]);
+    return probe_answer(w, args[0]);
 }
 
 static int self(struct cnode_worker *w, struct probe *p,
                 const struct cnode_term *args)
 {
     (void)p, (void)args;
-    return answer(w, cnode_self(w));
+    return probe_answer(w, cnode_self(w));
 }
 
 static int node(struct cnode_worker *w, struct probe *p,
@@ -162,7 +163,7 @@ static int nodes(struct cnode_worker *w, struct probe *p,
                  const struct cnode_term *args)
 {
     (void)p, (void)args;
-    return answer(w, cnode_nodes(w, CNODE_NODES_VISIBLE));
+    return probe_answer(w, cnode_nodes(w, CNODE_NODES_VISIBLE));
 }
 
 static int nodes_of(struct cnode_worker *w, struct probe *p,
@@ -170,13 +171,13 @@ static int nodes_of(struct cnode_worker *w, struct probe *p,
 {
     (void)p;
     if (cnode_is_atom(args[0], "visible")) {
-        return answer(w, cnode_nodes(w, CNODE_NODES_VISIBLE));
+        return probe_answer(w, cnode_nodes(w, CNODE_NODES_VISIBLE));
     }
     if (cnode_is_atom(args[0], "hidden")) {
-        return answer(w, cnode_nodes(w, CNODE_NODES_HIDDEN));
+        return probe_answer(w, cnode_nodes(w, CNODE_NODES_HIDDEN));
     }
     if (cnode_is_atom(args[0], "connected")) {
-        return answer(w, cnode_nodes(w, CNODE_NODES_CONNECTED));
+        return probe_answer(w, cnode_nodes(w, CNODE_NODES_CONNECTED));
     }
     return CNODE_EINVALID;
 }
@@ -202,7 +203,7 @@ static int spawn(struct cnode_worker *w, struct probe *p,
     int rc = cnode_spawn(w, "probe", args[0], cnode_make(w, "[]"), &pid);
 
     (void)p;
-    return rc != 0 ? rc : answer(w, pid);
+    return rc != 0 ? rc : probe_answer(w, pid);
 }
 
 /* --- messages that wait for flush */
@@ -287,7 +288,8 @@ static int flush(struct cnode_worker *w, struct probe *p,
             cnode_build_add(&list, "~t", cnode_kept_term(record->message));
         }
         cnode_build_add(&list, "[]");
-        rc = list.error != 0 ? list.error : answer(w, cnode_build_term(&list));
+        rc = list.error != 0 ? list.error
+                             : probe_answer(w, cnode_build_term(&list));
         cnode_build_fini(&list);
     }
     forget_records(p);
@@ -332,7 +334,7 @@ static int call(struct cnode_worker *w, struct probe *p,
         return CNODE_EINVALID;
     }
     from = cnode_from_keep(w);
-    return asked(
+    return probe_asked(
         w, from,
         cnode_call(w, args[0], ms, on_call_answer, from, "~t", args[1]));
 }
@@ -423,7 +425,7 @@ static int monitor(struct cnode_worker *w, struct probe *p,
     int rc = cnode_monitor(w, args[0], &ref);
 
     (void)p;
-    return rc != 0 ? rc : answer(w, cnode_ref_value(w, ref));
+    return rc != 0 ? rc : probe_answer(w, cnode_ref_value(w, ref));
 }
 
 static int demonitor(struct cnode_worker *w, struct probe *p,
@@ -445,7 +447,7 @@ static int alias(struct cnode_worker *w, struct probe *p,
     int rc = cnode_alias(w, CNODE_ALIAS_EXPLICIT, &ref);
 
     (void)p, (void)args;
-    return rc != 0 ? rc : answer(w, cnode_ref_value(w, ref));
+    return rc != 0 ? rc : probe_answer(w, cnode_ref_value(w, ref));
 }
 
 static int unalias(struct cnode_worker *w, struct probe *p,
@@ -519,7 +521,7 @@ static int whereis(struct cnode_worker *w, struct probe *p,
     if (cnode_type(args[0]) != CNODE_TYPE_ATOM) {
         return CNODE_EINVALID;
     }
-    return answer(w, cnode_whereis(w, args[0]));
+    return probe_answer(w, cnode_whereis(w, args[0]));
 }
 
 /* --- other nodes */
@@ -536,7 +538,7 @@ static int spawn_request(struct cnode_worker *w, struct probe *p,
         return CNODE_EINVALID;
     }
     rc = cnode_spawn_request(w, args[0], module, function, list, args[2], &ref);
-    return rc != 0 ? rc : answer(w, cnode_ref_value(w, ref));
+    return rc != 0 ? rc : probe_answer(w, cnode_ref_value(w, ref));
 }
 
 static int erpc(struct cnode_worker *w, struct probe *p,
@@ -550,9 +552,9 @@ static int erpc(struct cnode_worker *w, struct probe *p,
         return CNODE_EINVALID;
     }
     from = cnode_from_keep(w);
-    return asked(w, from,
-                 cnode_erpc(w, args[0], args[1], args[2], args[3], ms,
-                            on_erpc_answer, from));
+    return probe_asked(w, from,
+                       cnode_erpc(w, args[0], args[1], args[2], args[3], ms,
+                                  on_erpc_answer, from));
 }
 
 static int connect(struct cnode_worker *w, struct probe *p,
@@ -561,7 +563,8 @@ static int connect(struct cnode_worker *w, struct probe *p,
     struct cnode_from *from = cnode_from_keep(w);
 
     (void)p;
-    return asked(w, from, cnode_connect(w, args[0], on_answer, from));
+    return probe_asked(w, from,
+                       cnode_connect(w, args[0], probe_on_answer, from));
 }
 
 static int disconnect(struct cnode_worker *w, struct probe *p,
@@ -570,7 +573,8 @@ static int disconnect(struct cnode_worker *w, struct probe *p,
     struct cnode_from *from = cnode_from_keep(w);
 
     (void)p;
-    return asked(w, from, cnode_disconnect(w, args[0], on_answer, from));
+    return probe_asked(w, from,
+                       cnode_disconnect(w, args[0], probe_on_answer, from));
 }
 
 static int pg(struct cnode_worker *w, struct probe *p,
@@ -590,8 +594,9 @@ static int pg(struct cnode_worker *w, struct probe *p,
         if (cnode_is_atom(args[0], asks[i].name)) {
             struct cnode_from *from = cnode_from_keep(w);
 
-            return asked(w, from,
-                         asks[i].ask(w, args[1], args[2], on_answer, from));
+            return probe_asked(
+                w, from,
+                asks[i].ask(w, args[1], args[2], probe_on_answer, from));
         }
     }
     return CNODE_EINVALID;
@@ -613,10 +618,18 @@ static int global(struct cnode_worker *w, struct probe *p,
         if (cnode_is_atom(args[0], asks[i].name)) {
             struct cnode_from *from = cnode_from_keep(w);
 
-            return asked(w, from, asks[i].ask(w, args[1], on_answer, from));
+            return probe_asked(w, from,
+                               asks[i].ask(w, args[1], probe_on_answer, from));
         }
     }
     return CNODE_EINVALID;
+}
+
+static int syn(struct cnode_worker *w, struct probe *p,
+               const struct cnode_term *args)
+{
+    (void)p;
+    return probe_syn(w, args);
 }
 
 /* --- the table: an atom, or a tuple of it and so many arguments. What is
@@ -663,6 +676,10 @@ static const struct row rows[] = {
     {"disconnect", 1, disconnect},
     {"pg", 3, pg},
     {"global", 2, global},
+    {"syn", 2, syn},
+    {"syn", 3, syn},
+    {"syn", 4, syn},
+    {"syn", 5, syn},
 };
 
 /* The row of a term and its arguments; NULL: it fits none. */
@@ -672,6 +689,7 @@ static const struct row *find_row(struct cnode_term term,
     struct cnode_term name = term;
     uint32_t arity = 1;
 
+    memset(args, 0, ARGS_MOST * sizeof(args[0]));
     if (cnode_get_tuple(term, &arity, &name)) {
         if (arity < 2 || arity > ARGS_MOST + 1) {
             return NULL;

@@ -10,6 +10,7 @@
  *     node            node/node: listens, registers at epmd
  *     cluster         cluster/cluster: when the node is ready: what BEAM peers
  *                     expect of it
+ *     syn             registry/syn: its scopes
  *     pools           pool/pools
  *     join            node/peers: dials the others
  *
@@ -32,6 +33,7 @@
 #include "cluster/cluster.h"
 #include "node/node.h"
 #include "pool/pools.h"
+#include "registry/syn.h"
 #include <cnode/error.h>
 
 enum { NS_PER_MS = 1000000 };
@@ -45,9 +47,11 @@ struct cnode {
     struct node_config config;
     struct node node;
     struct cluster cluster;
+    struct syn syn;
     struct pools pools;
     struct signals signals;
-    bool is_serving; /* cluster and pools run: to be stopped first */
+    bool has_syn;    /* it was started */
+    bool is_serving; /* all of these run: to be stopped first */
     int code;        /* to exit with */
 };
 
@@ -60,6 +64,7 @@ static const char *cookie_for(void *owner, const char *name);
 static bool is_allowed(void *owner, const char *name);
 static bool address_for(void *owner, const char *name,
                         struct node_address *address);
+static int cnode_start_syn(struct cnode *c);
 static void on_ready(void *owner, int rc);
 static void on_nodeup(void *owner, struct peer *peer);
 static void on_nodedown(void *owner, struct peer *peer);
@@ -186,6 +191,9 @@ static int cnode_run(struct cnode *c)
     }
     node_run(node);
     pools_fini(&c->pools);
+    if (c->has_syn) {
+        syn_fini(&c->syn);
+    }
     node_fini(node);
     return c->code;
 }
@@ -225,6 +233,22 @@ static bool address_for(void *owner, const char *name,
     return reach_settings_address(&c->settings, name, address);
 }
 
+static int cnode_start_syn(struct cnode *c)
+{
+    struct syn_config config;
+    int rc;
+
+    settings_syn_config(&c->settings, &config);
+    rc = syn_start(&c->syn, &c->node, &config);
+    if (rc != 0) {
+        cluster_stop(&c->cluster);
+        return rc;
+    }
+    c->has_syn = true;
+    pools_use_syn(&c->pools, &c->syn);
+    return 0;
+}
+
 /* The node has its creation: pids can be made. Nobody was let in before this
  * returns. */
 static void on_ready(void *owner, int rc)
@@ -240,6 +264,9 @@ static void on_ready(void *owner, int rc)
     }
     settings_cluster_config(&c->settings, &cluster);
     rc = cluster_start(&c->cluster, &c->node, &cluster);
+    if (rc == 0) {
+        rc = cnode_start_syn(c);
+    }
     if (rc == 0) {
         c->is_serving = true;
         rc = pools_start(&c->pools, &c->pool_settings);
@@ -267,6 +294,7 @@ static void on_nodeup(void *owner, struct peer *peer)
 
     if (c->is_serving) {
         cluster_nodeup(&c->cluster, peer);
+        syn_nodeup(&c->syn, peer);
     }
 }
 
@@ -277,6 +305,7 @@ static void on_nodedown(void *owner, struct peer *peer)
 
     if (c->is_serving) {
         cluster_nodedown(&c->cluster, peer);
+        syn_nodedown(&c->syn, peer);
     }
 }
 
@@ -321,6 +350,7 @@ static void on_pools_stopped(void *owner)
 {
     struct cnode *c = owner;
 
+    syn_stop(&c->syn);
     cluster_stop(&c->cluster);
     node_close(&c->node);
 }

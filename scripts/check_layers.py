@@ -14,7 +14,8 @@ The rules:
   guard     a header's guard is its path: CNODE_DIST_FRAME_H
   spdx      every source file says its licence in its first lines
   alloc     malloc and friends are called in base/mem.c only
-  public    include/ and behaviours/ know only <cnode/...> and the system
+  public    include/ and behaviours/ know only <cnode/...> and the system, and
+            behaviours/x.c what is in its own folder behaviours/x
 Long files and functions are reported, not refused: a second subject may hide in
 them, or may not.
 """
@@ -185,7 +186,9 @@ class Checker:
             self.breach("style", path, number, f"no relative path: {name}")
 
     def check_public(self, path, number, quote, name):
-        if quote == '"':
+        own = path.split(os.sep)[1].split(".")[0] + "/"
+        if quote == '"' and not (path.startswith("behaviours") and
+                                 name.startswith(own)):
             self.breach("public", path, number,
                         f'only public headers here, not "{name}"')
 

@@ -31,7 +31,6 @@ enum { AUTO_SCHEDULERS_MAX = 16 };
 #define NODE    struct settings_node
 #define RUNTIME struct settings_runtime
 #define LOGGING struct settings_log
-#define PG      struct settings_pg
 
 static const struct config_key top_keys[] = {
     {KEY_AS("$schema", TOP, schema), .type = CONFIG_STRING,
@@ -43,6 +42,8 @@ static const struct config_key top_keys[] = {
      .doc = "limits on what comes from outside"},
     {KEY(TOP, log), .type = CONFIG_OBJECT, .doc = "lines on stderr"},
     {KEY(TOP, pg), .type = CONFIG_OBJECT, .doc = "process groups: OTP's pg"},
+    {KEY(TOP, syn), .type = CONFIG_OBJECT,
+     .doc = "names and groups of the cluster: syn"},
     {KEY(TOP, behaviours), .type = CONFIG_ARRAY,
      .doc = "shared objects to load behaviours from, relative to this file; "
             "those that ship need no entry"},
@@ -148,12 +149,6 @@ static const struct config_key log_keys[] = {
      .doc = "form of a line"},
 };
 
-static const struct config_key pg_keys[] = {
-    {KEY(PG, scopes), .type = CONFIG_ARRAY,
-     .doc = "scopes to take part in from the start, by default [\"pg\"]; "
-            "others are started when a C process uses them"},
-};
-
 static const struct settings_node node_defaults = {
     .listen = "0.0.0.0",
     .epmd = true,
@@ -178,7 +173,6 @@ static const struct settings_log log_defaults = {
 };
 
 static const struct settings_top top_defaults;
-static const struct settings_pg pg_defaults;
 
 /* limits.def as keys and as defaults. */
 static const struct config_key limit_keys[] = {
@@ -226,8 +220,19 @@ void settings_sections(struct settings *settings,
                      "when one is reached.");
     out[5] = SECTION("log", log_keys, log_defaults, settings->log,
                      "Lines on stderr.");
-    out[6] = SECTION("pg", pg_keys, pg_defaults, settings->pg,
-                     "Process groups, as of OTP's pg.");
+    out[6] = (struct settings_section){.path = "pg",
+                                       .doc = "Process groups, as of OTP's pg.",
+                                       .keys = pg_settings_keys,
+                                       .count = pg_settings_key_count,
+                                       .defaults = &pg_settings_defaults,
+                                       .target = &settings->pg};
+    out[7] = (struct settings_section){
+        .path = "syn",
+        .doc = "Names and groups shared with other nodes, as of syn.",
+        .keys = syn_settings_keys,
+        .count = syn_settings_key_count,
+        .defaults = &syn_settings_defaults,
+        .target = &settings->syn};
 }
 
 /* --- reading */
@@ -240,7 +245,6 @@ static void check_join(struct settings *settings, const struct cli *cli);
 static void check_cookies(struct settings *settings);
 static void check_epmd(struct settings *settings);
 static void check_schedulers(struct settings *settings);
-static void check_scopes(struct settings *settings);
 
 static void settings_init(struct settings *settings)
 {
@@ -268,7 +272,7 @@ static void settings_read(struct settings *settings, const struct cli *cli)
     check_epmd(settings);
     reach_settings_check(settings);
     check_schedulers(settings);
-    check_scopes(settings);
+    scope_settings_check(&settings->pg, &settings->syn, &settings->config);
     if (settings->node.tls != NULL) {
         tls_settings_check(&settings->tls, &settings->config);
     }
@@ -313,7 +317,8 @@ static void read_tables(struct settings *settings)
                              top->runtime,
                              top->limits,
                              top->log,
-                             top->pg};
+                             top->pg,
+                             top->syn};
         if (objects[i] != NULL) {
             config_read(&settings->config, section->path, objects[i],
                         section->keys, section->count, section->target);
@@ -516,54 +521,9 @@ static uint32_t schedulers_wanted(const struct settings *settings)
     return half < 1 ? 1 : half > most ? most : half;
 }
 
-static void add_scope(struct settings *settings, const char *name)
-{
-    struct cli_list *scopes = &settings->scopes;
-
-    scopes->items = mem_realloc(scopes->items,
-                                (scopes->count + 1) * sizeof(*scopes->items));
-    scopes->items[scopes->count++] = name;
-}
-
-static bool is_scope(const struct settings *settings, const char *name)
-{
-    for (size_t i = 0; i < settings->scopes.count; i++) {
-        if (strcmp(settings->scopes.items[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_scopes(struct settings *settings)
-{
-    json_t *element;
-    size_t i;
-
-    if (settings->pg.scopes == NULL) {
-        add_scope(settings, "pg");
-        return;
-    }
-    json_array_foreach(settings->pg.scopes, i, element)
-    {
-        const char *name = json_string_value(element);
-
-        if (name == NULL || name[0] == 0 || strlen(name) > ATOM_MAX_CHARS ||
-            is_scope(settings, name)) {
-            char *path = config_index("pg.scopes", i);
-
-            config_error(&settings->config, path,
-                         "expected the name of a scope, each once");
-            mem_free(path);
-        } else {
-            add_scope(settings, name);
-        }
-    }
-}
-
 void settings_fini(struct settings *settings)
 {
-    mem_free(settings->scopes.items);
+    scope_settings_fini(&settings->pg, &settings->syn);
     mem_free(settings->join.items);
     mem_free(settings->cookie_path);
     config_fini(&settings->config);
@@ -611,10 +571,20 @@ void settings_cluster_config(const struct settings *settings,
                              struct cluster_config *out)
 {
     *out = (struct cluster_config){
-        .pg_scopes = settings->scopes.items,
-        .pg_scope_count = settings->scopes.count,
+        .pg_scopes = settings->pg.names.items,
+        .pg_scope_count = settings->pg.names.count,
         .mesh = settings->node.mesh,
         .global = (enum global_mode)settings->node.global,
+    };
+}
+
+void settings_syn_config(const struct settings *settings,
+                         struct syn_config *out)
+{
+    *out = (struct syn_config){
+        .scopes = settings->syn.names.items,
+        .scope_count = settings->syn.names.count,
+        .is_strict = settings->syn.strict_mode,
     };
 }
 

@@ -9,18 +9,20 @@
 #define CNODE_ADMIN_SETTINGS_H
 
 #include "admin/cli.h"
+#include "admin/scope_settings.h"
 #include "admin/tls_settings.h"
 #include "base/config.h"
 #include "base/limits.h"
 #include "cluster/cluster.h"
 #include "node/node.h"
+#include "registry/syn.h"
 
 struct settings {
     struct config config; /* holds all strings below, and the mistakes */
 
     struct settings_top {
         const char *schema; /* for editors only */
-        json_t *node, *runtime, *limits, *log, *pg;
+        json_t *node, *runtime, *limits, *log, *pg, *syn;
         json_t *pools, *services, *behaviours, *spawn;
     } top;
     struct settings_node {
@@ -45,17 +47,15 @@ struct settings {
         json_t *schedulers;
         uint64_t busy_poll_ns, callback_budget_ns, callback_limit_ns;
     } runtime;
-    struct settings_pg {
-        json_t *scopes; /* NULL: the default */
-    } pg;
+    struct settings_pg pg;
+    struct settings_syn syn;
     struct settings_log {
         int level, format; /* enum log_level, enum log_format */
     } log;
     struct limits limits;
 
-    struct cli_list join;   /* of the file and of the options */
-    struct cli_list scopes; /* of pg */
-    char *cookie_path;      /* node.cookie_file, made relative to the file */
+    struct cli_list join; /* of the file and of the options */
+    char *cookie_path;    /* node.cookie_file, made relative to the file */
 };
 
 /* One object of the configuration, for the reader, the reference and the
@@ -69,7 +69,7 @@ struct settings_section {
     void *target;
 };
 
-enum { SETTINGS_SECTION_COUNT = 7 };
+enum { SETTINGS_SECTION_COUNT = 8 };
 
 /* All sections; `target` points into `settings`. */
 void settings_sections(struct settings *settings,
@@ -97,6 +97,10 @@ void settings_node_config(const struct settings *settings, const char *cookie,
 /* The part that the cluster layer wants; `settings` must live as long. */
 void settings_cluster_config(const struct settings *settings,
                              struct cluster_config *out);
+
+/* The part that the registry wants; `settings` must live as long. */
+void settings_syn_config(const struct settings *settings,
+                         struct syn_config *out);
 
 /* The cookie for a node of node.cookies, or NULL. */
 const char *settings_cookie_for(const struct settings *settings,

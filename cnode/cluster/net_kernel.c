@@ -69,6 +69,7 @@ static void wait(struct net_kernel *kernel, const struct gen_from *from,
     }
     memcpy(call->bytes, from->pid.at, pid);
     memcpy(call->bytes + pid, from->tag.at, tag);
+    call->from = *from;
     call->from.pid = term_at(call->bytes, pid);
     call->from.tag = term_at(call->bytes + pid, tag);
     call->name = name;

@@ -33,6 +33,22 @@ void gen_parse(struct cnode_term message, struct gen_message *out)
     }
 }
 
+void gen_parse_multi_call(struct gen_message *message)
+{
+    struct cnode_term parts[4], from[2];
+
+    if (message->kind == GEN_INFO && term_get_tuple(message->body, 4, parts) &&
+        term_is_atom(parts[0], A_syn_multi_call) &&
+        term_get_tuple(parts[2], 2, from) &&
+        term_type(from[0]) == CNODE_TYPE_PID &&
+        term_type(from[1]) == CNODE_TYPE_REF) {
+        message->kind = GEN_CALL;
+        message->from = (struct gen_from){
+            .pid = from[0], .tag = from[1], .is_multi_call = true};
+        message->body = parts[1];
+    }
+}
+
 bool gen_alias(struct cnode_term tag, struct cnode_term *alias)
 {
     struct cnode_term head, tail;
@@ -56,7 +72,12 @@ struct buf *gen_reply_begin(struct node *node, const struct gen_from *from)
 {
     struct buf *buf = node_scratch(node);
 
-    term_put_tuple(buf, 2);
+    if (from->is_multi_call) {
+        term_put_tuple(buf, 3);
+        term_put_atom(buf, A_syn_multi_call_reply);
+    } else {
+        term_put_tuple(buf, 2);
+    }
     term_put_copy(buf, from->tag);
     return buf;
 }

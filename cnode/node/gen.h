@@ -18,6 +18,7 @@ enum gen_kind { GEN_INFO, GEN_CALL, GEN_CAST };
 struct gen_from {
     struct cnode_term pid;
     struct cnode_term tag;
+    bool is_multi_call; /* of syn: the answer has another form */
 };
 
 struct gen_message {
@@ -28,6 +29,11 @@ struct gen_message {
 
 /* Any message; a malformed '$gen_call' is GEN_INFO. Pure. */
 void gen_parse(struct cnode_term message, struct gen_message *out);
+
+/* A GEN_INFO that is {syn_multi_call, Request, {Pid, Ref}, Meta} becomes a
+ * GEN_CALL, to be answered {syn_multi_call_reply, Ref, Reply}: for processes
+ * that may be members of syn's groups. Pure. */
+void gen_parse_multi_call(struct gen_message *message);
 
 /* The alias in a tag of the forms [alias | Ref] and [[alias | Ref] | _]; false:
  * the reply goes to the pid. Pure. */

@@ -26,7 +26,7 @@ struct question {
     void *arg;
 };
 
-static bool find_and_mark(struct node *node, struct pid pid)
+bool registered_find(struct node *node, struct pid pid)
 {
     struct process *process = node_find(node, pid);
 
@@ -52,7 +52,7 @@ static void look(struct node *here, void *arg)
         answer(NULL, question);
         return;
     }
-    question->is_alive = find_and_mark(here, question->pid);
+    question->is_alive = registered_find(here, question->pid);
     node_post_task(here->all[question->home], answer, question);
 }
 
@@ -64,7 +64,7 @@ void registered_ask(struct node *node, struct pid pid,
     struct question *question;
 
     if (there == node) {
-        done(node, arg, find_and_mark(node, pid));
+        done(node, arg, registered_find(node, pid));
         return;
     }
     question = mem_alloc(sizeof(*question));

@@ -18,10 +18,12 @@ static inline void registered_mark(struct process *process)
     process->flags |= PROCESS_REGISTERED;
 }
 
-/* Is there a process with a pid of this node? If so it is marked. `done` runs
- * once on the scheduler that asks: at once when the pid is its own; otherwise
- * ahead of anything that the process does later; with `home` NULL when the node
- * ends first, only to free `arg`. */
+/* Is there a process with that pid on this scheduler? If so it is marked. */
+bool registered_find(struct node *node, struct pid pid);
+/* The same for any pid of this node. `done` runs once on the scheduler that
+ * asks: at once when the pid is its own; otherwise ahead of anything that the
+ * process does later; with `home` NULL when the node ends first, only to free
+ * `arg`. */
 void registered_ask(struct node *node, struct pid pid,
                     void (*done)(struct node *home, void *arg, bool is_alive),
                     void *arg);

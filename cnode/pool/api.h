@@ -52,10 +52,21 @@ static inline struct ref api_full_ref(const struct cnode_worker *w,
     };
 }
 
-/* Who `term` means, as dest_parse(). CNODE_UNSUPPORTED: {via, Module, Name},
- * which is logged. */
+/* Who `term` means, as dest_parse() or {via, syn, {Scope, Name}}.
+ * CNODE_UNSUPPORTED: {via, Module, Name} of another module, which is logged. */
 MUST_USE int api_dest(struct cnode_worker *w, struct cnode_term term,
                       struct dest *dest);
+
+/* Who has a name of syn. CNODE_NOT_FOUND. `meta` lives as long as the callback.
+ */
+MUST_USE int api_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
+                            struct cnode_term name, struct pid *pid,
+                            struct cnode_term *meta);
+
+/* The pid of a term that the behaviour chose; its node is interned.
+ * CNODE_EINVALID: it is none; CNODE_LIMIT. */
+MUST_USE int api_pid(struct cnode_worker *w, struct cnode_term term,
+                     struct pid *pid);
 
 /* A pid as a term that lives as long as the callback. */
 struct cnode_term api_make_pid(struct cnode_worker *w, struct pid pid);

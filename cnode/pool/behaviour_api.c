@@ -35,14 +35,36 @@ int api_rc(struct cnode_worker *w, const char *what, const char *format, int rc)
     return rc;
 }
 
+/* Nobody has the name: a pid that no process has. */
+static int via_syn(struct cnode_worker *w, struct cnode_term via,
+                   struct dest *dest)
+{
+    struct node *node = api_node(w);
+    struct cnode_term parts[2], meta;
+    struct pid pid;
+
+    if (!term_get_tuple(via, 2, parts) ||
+        cnode_type(parts[0]) != CNODE_TYPE_ATOM) {
+        return CNODE_EINVALID;
+    }
+    if (api_syn_lookup(w, parts[0], parts[1], &pid, &meta) != 0) {
+        pid = node_any_pid(node, node->index);
+    }
+    *dest = dest_pid(pid);
+    return 0;
+}
+
 int api_dest(struct cnode_worker *w, struct cnode_term term, struct dest *dest)
 {
     struct cnode_term parts[3];
 
     if (term_get_tuple(term, 3, parts) && term_is_atom(parts[0], A_via)) {
+        if (term_is_atom(parts[1], A_syn)) {
+            return via_syn(w, parts[2], dest);
+        }
         LOG_WARN("no_registry", F_STR("pool", cnode_pool_name(w)),
-                 F_STR("text", "names of {via, Module, Name} need a registry, "
-                               "which this node does not have"));
+                 F_STR("text", "of names {via, Module, Name} this node knows "
+                               "those of the module syn"));
         return CNODE_UNSUPPORTED;
     }
     return term_is_none(term) ? CNODE_EINVALID

@@ -60,6 +60,7 @@ struct cnode_from *extras_keep(struct cnode_worker *w,
     }
     memcpy(kept->bytes, from->pid.at, pid_size);
     memcpy(kept->bytes + pid_size, from->tag.at, tag_size);
+    kept->from = *from;
     kept->from.pid = term_at(kept->bytes, pid_size);
     kept->from.tag = term_at(kept->bytes + pid_size, tag_size);
     kept->by_ref = by_ref;

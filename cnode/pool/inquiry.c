@@ -172,6 +172,7 @@ void inquiry_of_face(struct pool *head, uint16_t face, enum inquiry_kind kind,
     *q = (struct inquiry){.head = head, .kind = kind, .face = face};
     memcpy(q->bytes, from->pid.at, pid);
     memcpy(q->bytes + pid, from->tag.at, tag);
+    q->from = *from;
     q->from.pid = term_at(q->bytes, pid);
     q->from.tag = term_at(q->bytes + pid, tag);
     buf_init(&q->list, limits.message_bytes);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "node/node.h"
 #include "pool/envelope.h"
+#include "pool/judge.h"
 #include "pool/parts.h"
 #include "pool/spawned.h"
 
@@ -24,6 +25,7 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     run_init(&pools->run);
     ended_init(&pools->ended);
     buf_init(&pools->key_bytes, 0);
+    buf_init(&pools->name_bytes, 0);
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
     node->forward_owner = pools;
@@ -45,6 +47,14 @@ void pools_init(struct pools *pools, struct node *node)
     for (uint32_t i = 1; i < node->count; i++) {
         init_one(&all[i], node->all[i], pools, all);
     }
+}
+
+void pools_use_syn(struct pools *pools, struct syn *syn)
+{
+    for (uint32_t i = 0; i < pools->node->count; i++) {
+        pools_of(pools, i)->syn = syn;
+    }
+    judge_init(pools);
 }
 
 /* Its parts, from scheduler `home` on. */
@@ -328,6 +338,7 @@ static void fini_one(struct pools *pools)
     run_fini(&pools->run);
     ended_fini(&pools->ended);
     buf_fini(&pools->key_bytes);
+    buf_fini(&pools->name_bytes);
 }
 
 void pools_fini(struct pools *pools)

@@ -15,6 +15,8 @@
 #include "pool/received.h"
 #include "pool/run.h"
 
+struct syn;
+
 struct pools {
     struct node *node;
     struct pools *root, *all; /* those of the other schedulers, by number */
@@ -24,7 +26,9 @@ struct pools {
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
-    struct buf key_bytes; /* canonical form of an id that came in another */
+    struct buf key_bytes;  /* canonical form of an id that came in another */
+    struct syn *syn;       /* NULL: there is none */
+    struct buf name_bytes; /* canonical form of a name that is looked up */
 
     bool is_running; /* the schedulers run: parts are told, not called */
     bool is_stopping;
@@ -44,6 +48,9 @@ void pools_init(struct pools *pools, struct node *node);
 /* Frees all; workers that still run end without terminate. Before node_fini(),
  * after the schedulers have ended. */
 void pools_fini(struct pools *pools);
+
+/* Workers may use it from here on; it outlives them. Before pools_start(). */
+void pools_use_syn(struct pools *pools, struct syn *syn);
 
 /* Opens the pools and services of the settings, which must live as long as the
  * pools; before the other schedulers run. An error (a name is taken, a limit)

@@ -11,9 +11,7 @@
 #include "pool/spawned.h"
 #include "term/build.h"
 
-/* A pid of any node, whose name is interned. */
-static int pid_of(struct cnode_worker *w, struct cnode_term term,
-                  struct pid *pid)
+int api_pid(struct cnode_worker *w, struct cnode_term term, struct pid *pid)
 {
     struct dest dest;
     int rc;
@@ -225,7 +223,7 @@ int cnode_spawn(struct cnode_worker *w, const char *behaviour,
 int cnode_link(struct cnode_worker *w, struct cnode_term term)
 {
     struct pid pid;
-    int rc = pid_of(w, term, &pid);
+    int rc = api_pid(w, term, &pid);
 
     return rc != 0 ? rc : link_start(api_node(w), &w->process, pid);
 }
@@ -233,7 +231,7 @@ int cnode_link(struct cnode_worker *w, struct cnode_term term)
 int cnode_unlink(struct cnode_worker *w, struct cnode_term term)
 {
     struct pid pid;
-    int rc = pid_of(w, term, &pid);
+    int rc = api_pid(w, term, &pid);
 
     if (rc == 0) {
         link_stop(api_node(w), &w->process, pid);
@@ -250,7 +248,7 @@ static int exit_target(struct cnode_worker *w, struct cnode_term term,
 
     if (cnode_type(term) != CNODE_TYPE_REF || api_run(w) == NULL) {
         signal->kind = SIGNAL_EXIT2;
-        return pid_of(w, term, &signal->to);
+        return api_pid(w, term, &signal->to);
     }
     rc = dest_parse(term, api_node(w)->name, &dest);
     if (rc == 0) {
@@ -314,10 +312,10 @@ int cnode_group_leader_set(struct cnode_worker *w, struct cnode_term leader,
 {
     struct node *node = api_node(w);
     struct signal signal = {.kind = SIGNAL_GROUP_LEADER};
-    int rc = pid_of(w, leader, &signal.from);
+    int rc = api_pid(w, leader, &signal.from);
 
     if (rc == 0) {
-        rc = pid_of(w, member, &signal.to);
+        rc = api_pid(w, member, &signal.to);
     }
     if (rc != 0) {
         return rc;

@@ -24,6 +24,7 @@ static inline struct received *received_get(struct received *received,
     if (received->at != message.at) {
         received->at = message.at;
         gen_parse(message, &received->gen);
+        gen_parse_multi_call(&received->gen);
         received->is_envelope =
             envelope_parse(received->gen.body, &received->envelope);
     }

@@ -48,6 +48,17 @@
 
 struct cnode_worker;
 
+/* Two processes under one name of syn, this worker's and one of another node.
+ * `time`: nanoseconds since 1970, when each was registered. */
+struct cnode_syn_claim {
+    struct cnode_term pid, meta;
+    int64_t time;
+};
+struct cnode_syn_conflict {
+    struct cnode_term scope, name;
+    struct cnode_syn_claim theirs, ours;
+};
+
 /* A behaviour. Every callback may be NULL. */
 struct cnode_behaviour {
     uint32_t abi;  /* CNODE_ABI */
@@ -93,6 +104,19 @@ struct cnode_behaviour {
                 struct cnode_build *out);
     int (*restore)(struct cnode_worker *w, void *state,
                    struct cnode_term dumped);
+    /* Which of the two keeps the name: CNODE_SYN_KEEP_OURS, _THEIRS or
+     * _NEITHER. Nobody is killed then. Both nodes decide, each on its own: the
+     * rule must be the same on all of them (on a BEAM resolve_registry_conflict
+     * of syn's event handler). CNODE_UNHANDLED: as without this callback, the
+     * later one stays and the other is killed. */
+    int (*resolve_conflict)(struct cnode_worker *w, void *state,
+                            const struct cnode_syn_conflict *conflict);
+};
+
+enum {
+    CNODE_SYN_KEEP_OURS = 1,
+    CNODE_SYN_KEEP_THEIRS = 2,
+    CNODE_SYN_KEEP_NEITHER = 3,
 };
 
 /* Defines the behaviour `id` and makes it loadable. In a shared object: once.
@@ -159,8 +183,9 @@ CNODE_API uint64_t cnode_now_ms(struct cnode_worker *w);
 CNODE_API struct cnode_term cnode_make(struct cnode_worker *w,
                                        const char *format, ...);
 
-/* --- sending. `dest`: a pid, an alias reference, the atom of a local name, or
- * {Name, Node}. To nobody is no error. CNODE_UNSUPPORTED: {via, Module, Name}.
+/* --- sending. `dest`: a pid, an alias reference, the atom of a local name,
+ * {Name, Node} or {via, syn, {Scope, Name}}: whoever has the name now. To
+ * nobody is no error. CNODE_UNSUPPORTED: {via, Module, Name} of another module.
  */
 CNODE_API int cnode_send(struct cnode_worker *w, struct cnode_term dest,
                          const char *format, ...);
@@ -323,6 +348,82 @@ CNODE_API int cnode_global_unregister(struct cnode_worker *w,
 CNODE_API int cnode_global_whereis(struct cnode_worker *w,
                                    struct cnode_term name, cnode_answer_fn fn,
                                    void *context);
+
+/* --- syn: names and groups, any terms, shared with other nodes by scope, an
+ * atom; a scope that this node does not take part in yet is started. The answer
+ * is what syn returns, {error, Reason} where it raises. `pid` may be the worker
+ * itself (cnode_self()), or any other of this or another node, whose node is
+ * then asked. What is sent before the answer is there may overtake what was
+ * asked for. */
+CNODE_API int cnode_syn_register(struct cnode_worker *w,
+                                 struct cnode_term scope,
+                                 struct cnode_term name, struct cnode_term pid,
+                                 struct cnode_term meta, cnode_answer_fn fn,
+                                 void *context);
+/* `pid`: nobody else is to lose the name ({error, race_condition}); undefined:
+ * whoever has it, as syn:unregister/2. */
+CNODE_API int cnode_syn_unregister(struct cnode_worker *w,
+                                   struct cnode_term scope,
+                                   struct cnode_term name,
+                                   struct cnode_term pid, cnode_answer_fn fn,
+                                   void *context);
+/* Who has a name, at once: CNODE_NOT_FOUND: nobody. The terms live as long as
+ * the callback. */
+CNODE_API int cnode_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
+                               struct cnode_term name, struct cnode_term *pid,
+                               struct cnode_term *meta);
+/* Registered names: of a node, or undefined for all. */
+CNODE_API int cnode_syn_count(struct cnode_worker *w, struct cnode_term scope,
+                              struct cnode_term node, cnode_answer_fn fn,
+                              void *context);
+CNODE_API int cnode_syn_join(struct cnode_worker *w, struct cnode_term scope,
+                             struct cnode_term group, struct cnode_term pid,
+                             struct cnode_term meta, cnode_answer_fn fn,
+                             void *context);
+CNODE_API int cnode_syn_leave(struct cnode_worker *w, struct cnode_term scope,
+                              struct cnode_term group, struct cnode_term pid,
+                              cnode_answer_fn fn, void *context);
+/* {Pid, Meta} or undefined; lists of {Pid, Meta}. */
+CNODE_API int cnode_syn_member(struct cnode_worker *w, struct cnode_term scope,
+                               struct cnode_term group, struct cnode_term pid,
+                               cnode_answer_fn fn, void *context);
+CNODE_API int cnode_syn_members(struct cnode_worker *w, struct cnode_term scope,
+                                struct cnode_term group, cnode_answer_fn fn,
+                                void *context);
+CNODE_API int cnode_syn_local_members(struct cnode_worker *w,
+                                      struct cnode_term scope,
+                                      struct cnode_term group,
+                                      cnode_answer_fn fn, void *context);
+/* The message itself to all members; {ok, Count}. */
+CNODE_API int cnode_syn_publish(struct cnode_worker *w, struct cnode_term scope,
+                                struct cnode_term group,
+                                struct cnode_term message, cnode_answer_fn fn,
+                                void *context);
+CNODE_API int cnode_syn_local_publish(struct cnode_worker *w,
+                                      struct cnode_term scope,
+                                      struct cnode_term group,
+                                      struct cnode_term message,
+                                      cnode_answer_fn fn, void *context);
+/* {Replies, BadReplies}: [{{Pid, Meta}, Reply}] and [{Pid, Meta}], after the
+ * last reply or `timeout_ms`. A worker of ours is asked by a call of the
+ * message. */
+CNODE_API int
+cnode_syn_multi_call(struct cnode_worker *w, struct cnode_term scope,
+                     struct cnode_term group, struct cnode_term message,
+                     uint64_t timeout_ms, cnode_answer_fn fn, void *context);
+enum cnode_syn_kind { CNODE_SYN_REGISTRY, CNODE_SYN_PG };
+/* The other nodes of the scope; all entries, [{NameOrGroup, Pid, Meta}]. */
+CNODE_API int cnode_syn_subcluster_nodes(struct cnode_worker *w,
+                                         enum cnode_syn_kind kind,
+                                         struct cnode_term scope,
+                                         cnode_answer_fn fn, void *context);
+CNODE_API int cnode_syn_dump(struct cnode_worker *w, enum cnode_syn_kind kind,
+                             struct cnode_term scope, cnode_answer_fn fn,
+                             void *context);
+/* ok: this node takes part in it. */
+CNODE_API int cnode_syn_add_scope(struct cnode_worker *w,
+                                  struct cnode_term scope, cnode_answer_fn fn,
+                                  void *context);
 
 /* --- timers: the message comes to handle_info once after `ms`. *timer may be
  * NULL. Ends with the worker. CNODE_LIMIT above limits.timers_per_worker. */

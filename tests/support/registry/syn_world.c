@@ -57,13 +57,40 @@ static void say_pid(struct syn_world *w, struct pid pid)
     buf_fini(&buf);
 }
 
+/* A broadcast goes to the members in the order of a table of theirs, which is
+ * none: here by name, all of one length. */
+static void sort_last(struct syn_world *w, size_t last, size_t name_len)
+{
+    size_t len = buf_size(&w->said) - last;
+
+    while (last > len) {
+        uint8_t *own = buf_data(&w->said) + last, *other = own - len - 1;
+
+        if ((other > buf_data(&w->said) && other[-1] != '\n') ||
+            memcmp(own + name_len, other + name_len, len - name_len) != 0 ||
+            memcmp(own, other, name_len) >= 0) {
+            return;
+        }
+        for (size_t i = 0; i < name_len; i++) {
+            uint8_t byte = own[i];
+
+            own[i] = other[i];
+            other[i] = byte;
+        }
+        last -= len + 1;
+    }
+}
+
 static void on_send(void *owner, atom_t node, struct cnode_term message)
 {
     struct syn_world *w = owner;
+    size_t start;
 
     line(w);
+    start = buf_size(&w->said);
     buf_printf(&w->said, "%s ! ", atom_text(node));
     term_print(&w->said, message, 0);
+    sort_last(w, start, atom_len(node));
 }
 
 static void on_send_block(void *owner, atom_t node, struct block *message)

@@ -69,9 +69,9 @@ static void the_later_one_stays_and_ours_is_killed(void **state)
     register_a(w, 5);
     claim(w, 2, 1, 1001);
     assert_string_equal(syn_world_said(w),
-                        "n3@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
-                        "syn_conflict_resolution}\n"
                         "n2@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
+                        "syn_conflict_resolution}\n"
+                        "n3@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
                         "syn_conflict_resolution}\n"
                         "kill <n1@h.5.0> {syn_resolve_kill,a,m}");
     assert_string_equal(syn_world_table(w), "{a,<n2@h.1.0>,n2@h,1001}");
@@ -86,9 +86,9 @@ static void ours_stays_with_a_later_time(void **state)
     register_a(w, 5);
     claim(w, 2, 1, 999);
     assert_string_equal(syn_world_said(w),
-                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1001,"
-                        "syn_conflict_resolution}\n"
                         "n2@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1001,"
+                        "syn_conflict_resolution}\n"
+                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1001,"
                         "syn_conflict_resolution}");
     assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,1001}");
 }
@@ -254,9 +254,9 @@ static void theirs_may_be_kept_and_nobody_is_killed(void **state)
     judged(w);
     decide(w, SYN_KEEP_THEIRS);
     assert_string_equal(syn_world_said(w),
-                        "n3@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
-                        "syn_conflict_resolution}\n"
                         "n2@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
+                        "syn_conflict_resolution}\n"
+                        "n3@h ! {'3.0',sync_unregister,a,<n1@h.5.0>,m,"
                         "syn_conflict_resolution}");
     assert_string_equal(syn_world_table(w), "{a,<n2@h.1.0>,n2@h,999}");
     assert_int_equal(w->scope.rivals.count, 0);
@@ -272,9 +272,9 @@ static void ours_may_be_kept_though_it_is_older(void **state)
     assert_string_equal(syn_world_said(w), ""); /* judged already */
     decide(w, SYN_KEEP_OURS);
     assert_string_equal(syn_world_said(w),
-                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,5001,"
-                        "syn_conflict_resolution}\n"
                         "n2@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,5001,"
+                        "syn_conflict_resolution}\n"
+                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,5001,"
                         "syn_conflict_resolution}");
     assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,5001}");
     assert_int_equal(w->scope.rivals.count, 0);
