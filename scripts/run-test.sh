@@ -40,6 +40,9 @@ standard=(house dev asan cli erlang bridge schedulers conformance second plugin 
 slow=(tsan sanitized-erlang sanitized-bridge fuzz tidy)
 suites=()
 full=
+at_once=$(nproc) # of what mostly waits
+((at_once >= 2)) || at_once=2
+((at_once <= 4)) || at_once=4
 passed=0 failed=0 skipped=0
 broken=() # suites with a failure
 
@@ -80,15 +83,49 @@ one() {
 
 # many NAME COMMAND...: a command whose output ends with a summary.
 many() {
-    local log=$logs/$1.log status=0 counted=$((passed + failed + skipped))
-    local before=$suite_failed
+    local name=$1 status=0
     shift
-    "$@" >"$log" 2>&1 || status=$?
+    "$@" >"$logs/$name.log" 2>&1 || status=$?
+    judge "$name" "$status"
+}
+
+# begin NAME COMMAND...: the same in the background, a few of them at once: most
+# of the time each waits, for nodes to start and for time to pass. `results`
+# waits for all of them.
+begun=() # the pid and the name of each
+begin() {
+    while [ "$(under_way)" -ge "$at_once" ]; do sleep 0.2; done
+    spawn "$@"
+    begun+=("$spawned $1")
+}
+
+under_way() {
+    local one number=0
+    for one in "${begun[@]}"; do
+        ! kill -0 "${one% *}" 2>/dev/null || number=$((number + 1))
+    done
+    echo "$number"
+}
+
+results() {
+    local one status
+    for one in "${begun[@]}"; do
+        status=0
+        wait "${one% *}" || status=$?
+        judge "${one#* }" "$status"
+    done
+    begun=()
+}
+
+# judge NAME STATUS: counts what the log says.
+judge() {
+    local log=$logs/$1.log status=$2 counted=$((passed + failed + skipped))
+    local before=$suite_failed
     count lines "$log"
     [ "$((passed + failed + skipped))" != "$counted" ] || status="$status, no tests"
     if [ "$status" != 0 ] || [ "$suite_failed" != "$before" ]; then
         tail -n 100 "$log"
-        warn "    status $status of: $*"
+        warn "    status $status of $1"
         [ "$suite_failed" != "$before" ] || add 0 1 0
     fi
 }
@@ -154,43 +191,46 @@ in_bridge() { # in_bridge BUILD_FOLDER MIX_ENV ARGUMENTS...
 # Those who start and stop an epmd of their own.
 without_epmd() { (unset ERL_EPMD_PORT && "$@"); }
 
-erlang_tests() { # erlang_tests PRESET [SUFFIX [REBAR3_OPTION...]]
-    build "$1" cnode || return
-    CNODE_BIN=$root/build/$1/bin/cnode REBAR_OFFLINE=1 \
+erlang_tests() { # erlang_tests HOW PRESET [SUFFIX [REBAR3_OPTION...]]
+    build "$2" cnode || return
+    CNODE_BIN=$root/build/$2/bin/cnode REBAR_OFFLINE=1 \
         REBAR_BASE_DIR=$root/build/rebar \
-        many "erlang-$1${2-}" sh -c "cd '$root' && rebar3 eunit ${*:3}"
+        "$1" "erlang-$2${3-}" sh -c "cd '$root' && rebar3 eunit ${*:4}"
 }
 
-bridge_tests() { # bridge_tests PRESET [SUFFIX]
-    build "$1" cnode || return
-    CNODE_BIN=$root/build/$1/bin/cnode \
-        many "bridge-$1${2-}" without_epmd in_bridge bridge-test test test
+bridge_tests() { # bridge_tests HOW PRESET [SUFFIX]
+    build "$2" cnode || return
+    CNODE_BIN=$root/build/$2/bin/cnode \
+        MIX_ENV=test MIX_BUILD_PATH=$root/build/bridge-test \
+        "$1" "bridge-$2${3-}" \
+        env -u ERL_EPMD_PORT sh -c "cd '$root/elixir_bridge' && mix test"
 }
 
-suite_erlang() { erlang_tests dev; }
-suite_bridge() { bridge_tests dev; }
+suite_erlang() { erlang_tests many dev; }
+suite_bridge() { bridge_tests many dev; }
 suite_schedulers() {
     local number modules=cnode_process_tests,cnode_probe_tests
     modules+=,cnode_services_tests,cnode_cluster_tests,cnode_limits_tests
     for number in 2 4; do
         export CNODE_TEST_SCHEDULERS=$number
         if [ -n "$full" ]; then
-            erlang_tests dev "-on-$number"
+            erlang_tests begin dev "-on-$number"
         else
-            erlang_tests dev "-on-$number" "--module=$modules"
+            erlang_tests begin dev "-on-$number" "--module=$modules"
         fi
-        bridge_tests dev "-on-$number"
+        bridge_tests begin dev "-on-$number"
+        results # each kind has one build folder
     done
     unset CNODE_TEST_SCHEDULERS
 }
-suite_sanitized-erlang() { erlang_tests asan; }
-suite_sanitized-bridge() { bridge_tests asan; }
+suite_sanitized-erlang() { erlang_tests many asan; }
+suite_sanitized-bridge() { bridge_tests many asan; }
 
 # conform OPTION...: all conformance cases in one configuration.
 conform() {
     local name="conformance $*"
     CNODE_BIN=$root/build/dev/bin/cnode \
-        many "${name// /-}" "$root/tests/beam/conf/conformance" "$@"
+        begin "${name// /-}" "$root/tests/beam/conf/conformance" "$@"
 }
 
 # conform_from OTP OPTION...: the BEAM side in another release.
@@ -206,6 +246,11 @@ conform_from() {
 
 suite_conformance() {
     build dev cnode || return
+    begin_conformance
+    results
+}
+
+begin_conformance() {
     conform --target beam
     conform
     conform --hidden --schedulers 2
