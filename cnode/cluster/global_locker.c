@@ -57,17 +57,24 @@ static bool has_candidate(const struct global *g)
     return false;
 }
 
-/* Nothing is due while there is nobody to lock for. */
+/* Nothing is due while there is nobody to lock for. Right after a session the
+ * next one need not wait, if it is there by then: whoever comes later gets the
+ * time in which he and the others see each other. A member of OTP 27 that has
+ * been made known to another before the `init_connect_ack` of that one is there
+ * forgets its names for good. */
 static void set_due(struct global *g)
 {
     struct global_locker *l = &g->locker;
+    bool is_at_once = l->just_synced;
 
-    if (l->state != LOCKER_IDLE || !has_candidate(g)) {
-        l->due_ms = UINT64_MAX;
+    l->due_ms = UINT64_MAX;
+    if (l->state != LOCKER_IDLE) {
         return;
     }
-    l->due_ms = g->now_ms + (l->just_synced ? 0 : wait_ms(g));
     l->just_synced = false;
+    if (has_candidate(g)) {
+        l->due_ms = g->now_ms + (is_at_once ? 0 : wait_ms(g));
+    }
 }
 
 void locker_init(struct global *g)

@@ -227,6 +227,19 @@ static void a_node_that_is_lost_meanwhile_leaves_nothing_locked(void **state)
     assert_true(global_deadline(&s->global) == UINT64_MAX);
 }
 
+/* Only for those who wait already a session follows at once. */
+static void who_comes_after_a_session_is_not_locked_at_once(void **state)
+{
+    struct global_script *s = *state;
+
+    two_nodes_become_one(state);
+    global_nodedown(&s->global, s->peer, s->now);
+    assert_true(global_deadline(&s->global) == UINT64_MAX);
+    global_nodeup(&s->global, s->peer, s->now);
+    script_init_connect(s);
+    assert_int_equal(global_deadline(&s->global), s->now + 200);
+}
+
 /* --- what does not fit */
 
 static void another_tag_is_an_earlier_session(void **state)
@@ -747,6 +760,7 @@ int main(void)
         T(a_refusal_of_his_locker_unlocks_all),
         T(a_lock_that_he_does_not_give_is_tried_again),
         T(a_node_that_is_lost_meanwhile_leaves_nothing_locked),
+        T(who_comes_after_a_session_is_not_locked_at_once),
         T(another_tag_is_an_earlier_session),
         T(an_ack_that_does_not_fit_starts_over),
         T(a_cancelled_session_starts_over),
