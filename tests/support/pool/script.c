@@ -88,11 +88,18 @@ static int script_load(struct cnode_worker *w, void *state)
     return 0;
 }
 
+static int no_news(struct cnode_worker *w, void *state, void *context,
+                   const struct cnode_answer *answer)
+{
+    (void)w, (void)state, (void)context, (void)answer;
+    return 0;
+}
+
 /* What calls, casts and messages have in common. */
 static int act(struct cnode_worker *w, struct script *s,
                struct cnode_term message)
 {
-    struct cnode_term term, dest;
+    struct cnode_term term, dest, scope;
     int64_t ms;
 
     if (cnode_match(message, "{stop, ~t}", &term)) {
@@ -121,6 +128,10 @@ static int act(struct cnode_worker *w, struct script *s,
     }
     if (cnode_match(message, "{cast, ~t, ~t}", &dest, &term)) {
         return cnode_cast(w, dest, "~t", term);
+    }
+    if (cnode_match(message, "{syn, ~t, ~t, ~t}", &scope, &dest, &term)) {
+        return cnode_syn_register(w, scope, dest, cnode_self(w), term, no_news,
+                                  NULL);
     }
     if (cnode_is_atom(message, "unwatch")) {
         return cnode_demonitor(w, s->watched);
@@ -261,6 +272,18 @@ static int script_hibernate(struct cnode_worker *w, void *state)
     return own(w, "hibernate");
 }
 
+static int script_resolve_conflict(struct cnode_worker *w, void *state,
+                                   const struct cnode_syn_conflict *conflict)
+{
+    (void)state;
+    note(w, "conflict",
+         cnode_make(w, "{~t, ~t, {~t, ~t, ~i}, {~t, ~i}}", conflict->scope,
+                    conflict->name, conflict->theirs.pid, conflict->theirs.meta,
+                    conflict->theirs.time, conflict->ours.meta,
+                    (int64_t)(conflict->ours.time > 0)));
+    return script_knobs.verdict != 0 ? script_knobs.verdict : CNODE_UNHANDLED;
+}
+
 const struct cnode_behaviour script_behaviour = {
     .abi = CNODE_ABI,
     .size = sizeof(struct cnode_behaviour),
@@ -278,4 +301,5 @@ const struct cnode_behaviour script_behaviour = {
     .persist = script_persist,
     .hibernate = script_hibernate,
     .dump = script_dump,
+    .resolve_conflict = script_resolve_conflict,
 };

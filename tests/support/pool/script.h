@@ -9,6 +9,7 @@
  *     {answer, T}       answers the kept caller, then ok
  *     {timer, Ms, T}    starts a timer            {watch, Dest}  monitors
  *     {send, Dest, T}  {cast, Dest, T}            sends
+ *     {syn, Scope, Name, Meta}                    registers itself
  *     who              {Self, Id, Ref, Context}
  *
  * Casts and messages of these act the same where that makes sense.
@@ -30,6 +31,7 @@ extern struct script_knobs {
     int fail_loads;
     unsigned terminate_ms; /* terminate keeps the thread busy that long */
     bool own_answers;      /* fetch, ping, ... answer by themselves */
+    int verdict;           /* resolve_conflict: what it returns; 0: the rule */
 } script_knobs;
 void script_reset(void);
 

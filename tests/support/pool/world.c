@@ -85,15 +85,51 @@ void world_open(struct world *world, const char *json)
     world_begin(world);
 }
 
+static void meet(struct world *world, const char *process, uint32_t id)
+{
+    struct pid scope = world->caller;
+    struct buf message;
+
+    scope.id = id;
+    buf_init(&message, 0);
+    term_format(&message, "{'3.0', ack_sync, ~p, []}", scope);
+    world_feed(world, &message, "{6, ~p, '', ~a}", world->caller, process);
+}
+
+void world_use_syn(struct world *world)
+{
+    static const char *const scopes[] = {"s"};
+    const struct syn_config config = {.scopes = scopes, .scope_count = 1};
+
+    CHECK(syn_start(&world->syn, &world->node, &config) == 0);
+    world->has_syn = true;
+    pools_use_syn(&world->pools, &world->syn);
+    syn_nodeup(&world->syn, world->peer.peer);
+    meet(world, "syn_registry_s", 6);
+    meet(world, "syn_pg_s", 7);
+    world_advance(world, 0);
+    (void)fake_peer_got(&world->peer);
+}
+
 void world_close(struct world *world)
 {
     (void)world_got(world);
+    if (world->has_syn && world->peer.peer != NULL) {
+        syn_nodedown(&world->syn, world->peer.peer);
+    }
     fake_peer_close(&world->peer);
     if (!world->pools.is_stopping) {
         pools_stop(&world->pools, 60000, NULL, NULL);
     }
     world_advance(world, 1);
+    if (world->has_syn) {
+        syn_stop(&world->syn);
+        world_advance(world, 0);
+    }
     pools_fini(&world->pools);
+    if (world->has_syn) {
+        syn_fini(&world->syn);
+    }
     pool_settings_fini(&world->settings);
     config_fini(&world->config);
     buf_fini(&world->text);
@@ -143,8 +179,8 @@ void world_advance(struct world *world, uint64_t ms)
 
 /* --- what the caller sends */
 
-static void feed(struct world *world, struct buf *payload, const char *control,
-                 ...)
+void world_feed(struct world *world, struct buf *payload, const char *control,
+                ...)
 {
     struct buf frame;
     size_t used;
@@ -205,7 +241,7 @@ const char *world_call(struct world *world, const char *name,
     struct buf buf;
 
     put_call(world, &buf, &ref, request);
-    feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
+    world_feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
     return world_got(world);
 }
 
@@ -216,7 +252,7 @@ const char *world_call_pid(struct world *world, struct pid pid,
     struct buf buf;
 
     put_call(world, &buf, &ref, request);
-    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
     return world_got(world);
 }
 
@@ -226,9 +262,9 @@ const char *world_monitored_call(struct world *world, const char *name,
     struct ref ref = next_ref(world);
     struct buf buf;
 
-    feed(world, NULL, "{19, ~p, ~a, ~r}", world->caller, name, &ref);
+    world_feed(world, NULL, "{19, ~p, ~a, ~r}", world->caller, name, &ref);
     put_call(world, &buf, &ref, request);
-    feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
+    world_feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
     return world_got(world);
 }
 
@@ -261,7 +297,7 @@ void world_cast(struct world *world, const char *name, const char *request)
     struct buf buf;
 
     put_cast(&buf, request);
-    feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
+    world_feed(world, &buf, "{6, ~p, '', ~a}", world->caller, name);
     fake_node_settle(&world->node);
 }
 
@@ -270,7 +306,7 @@ void world_cast_pid(struct world *world, struct pid pid, const char *request)
     struct buf buf;
 
     put_cast(&buf, request);
-    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
     fake_node_settle(&world->node);
 }
 
@@ -280,7 +316,7 @@ void world_send_pid(struct world *world, struct pid pid, const char *message)
 
     buf_init(&buf, 0);
     put_text(&buf, message);
-    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
     fake_node_settle(&world->node);
 }
 
@@ -298,7 +334,7 @@ const char *world_callf(struct world *world, struct pid pid, const char *format,
     va_start(args, format);
     term_vformat(&buf, format, args);
     va_end(args);
-    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
     return world_got(world);
 }
 
@@ -312,7 +348,7 @@ const char *world_sendf(struct world *world, struct pid pid, const char *format,
     va_start(args, format);
     term_vformat(&buf, format, args);
     va_end(args);
-    feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{22, ~p, ~p}", world->caller, pid);
     return world_got(world);
 }
 
@@ -322,7 +358,7 @@ void world_exit(struct world *world, struct pid pid, const char *reason)
 
     buf_init(&buf, 0);
     put_text(&buf, reason);
-    feed(world, &buf, "{26, ~p, ~p}", world->caller, pid);
+    world_feed(world, &buf, "{26, ~p, ~p}", world->caller, pid);
     fake_node_settle(&world->node);
 }
 
@@ -330,7 +366,7 @@ void world_monitor(struct world *world, struct pid pid)
 {
     struct ref ref = next_ref(world);
 
-    feed(world, NULL, "{19, ~p, ~p, ~r}", world->caller, pid, &ref);
+    world_feed(world, NULL, "{19, ~p, ~p, ~r}", world->caller, pid, &ref);
     fake_node_settle(&world->node);
 }
 

@@ -8,12 +8,15 @@
 #define CNODE_SUPPORT_WORLD_H
 
 #include "pool/pools.h"
+#include "registry/syn.h"
 #include "support/node/fake_peer.h"
 #include "support/pool/script.h"
 
 struct world {
     struct node node;
     struct pools pools;
+    struct syn syn; /* after world_use_syn() */
+    bool has_syn;
     struct config config;
     struct pool_settings settings;
     struct fake_peer peer;
@@ -28,6 +31,8 @@ void world_open(struct world *world, const char *json);
 /* In two steps: nothing has run yet after the first. */
 void world_prepare(struct world *world, const char *json);
 void world_begin(struct world *world);
+/* Scope s of syn, of which the peer is a member. */
+void world_use_syn(struct world *world);
 /* The peer goes, then the pools, then the node. */
 void world_close(struct world *world);
 
@@ -60,6 +65,11 @@ const char *world_callf(struct world *world, struct pid pid, const char *format,
                         ...);
 const char *world_sendf(struct world *world, struct pid pid, const char *format,
                         ...);
+
+/* A control message of the peer, with a payload (NULL: none), which is freed.
+ */
+void world_feed(struct world *world, struct buf *payload, const char *control,
+                ...);
 
 /* An exit signal, and a monitor on a pid. */
 void world_exit(struct world *world, struct pid pid, const char *reason);
