@@ -21,6 +21,10 @@
 %% While 'Elixir.CNode.Connector' runs for the pool, it keeps the nodes
 %% connected and a call never dials; else the call dials the ref's home itself.
 %%
+%% Where syn is on the code path and this node has the pool's scope (the
+%% connector sees to that), a worker that is registered there is where syn says:
+%% its node is the home of its ref, and link/2 needs no round trip.
+%%
 %% How it fails: no node to be had is {error, unavailable}; an id that no worker
 %% can have, {error, {unsupported, Id}}; a worker that is absent and not to be
 %% started, {nack, not_registered}. Everything else is as with gen_server:call:
@@ -28,7 +32,7 @@
 %% reason.
 -module(cnode_pool).
 
--export([new/1, ref/2, home/2]).
+-export([new/1, ref/2, home/2, registered/2]).
 -export([call/3, call/4, cast/3, cast/4]).
 -export([fetch/3, fetch/4, link/2, link/3, ping/2, ping/3]).
 -export([kill/2, kill/3, crash/2, crash/3, hibernate/2, hibernate/3]).
@@ -48,6 +52,9 @@
     cast_timeout => timeout(),
     %% the process that keeps the nodes connected, if it runs
     connector => atom(),
+    %% the scope of syn that has the workers, <name>.Registry by default; nil:
+    %% syn is not asked
+    scope => atom(),
     %% gen_server:call/3 or 'Elixir.GenServer':call/3: they exit differently
     caller => fun((term(), term(), timeout()) -> term())
 }.
@@ -73,6 +80,7 @@ new(#{name := Name, nodes := Nodes} = Given) when is_atom(Name), is_list(Nodes) 
     Defaults = #{
         worker => list_to_atom(Text ++ ".Worker"),
         connector => list_to_atom(Text ++ ".Connector"),
+        scope => list_to_atom(Text ++ ".Registry"),
         timeout => 60000,
         cast_timeout => 5000,
         caller => fun gen_server:call/3
@@ -87,9 +95,40 @@ ref(_Pool, {ref, _, _} = Other) -> {error, {unsupported, Other}};
 ref(_Pool, {link, _, _, _} = Other) -> {error, {unsupported, Other}};
 ref(#{worker := Worker}, Id) -> {ok, {ref, Worker, Id}}.
 
-%% The node where a ref lives now.
+%% The worker of a ref as syn knows it. Where nobody has loaded syn there is none
+%% of its scopes, and nothing is searched for on the disk.
+-spec registered(pool(), ref()) -> pid() | undefined.
+registered(#{scope := nil}, _Ref) ->
+    undefined;
+registered(#{scope := Scope}, Ref) ->
+    case erlang:function_exported(syn, lookup, 2) of
+        true -> looked_up(Scope, {worker, Ref});
+        false -> undefined
+    end.
+
+looked_up(Scope, Name) ->
+    try syn:lookup(Scope, Name) of
+        {Pid, _Meta} -> Pid;
+        undefined -> undefined
+    catch
+        error:{invalid_scope, Scope} -> undefined
+    end.
+
+%% The node where a ref lives now. A pid of a node that is none of the pool's is
+%% no worker of ours: the pool passes on to it what is sent to the ref.
 -spec home(pool(), ref()) -> {ok, node()} | {error, unavailable}.
-home(#{nodes := Nodes, connector := Connector}, Ref) ->
+home(#{nodes := Nodes} = Pool, Ref) ->
+    Registered =
+        case registered(Pool, Ref) of
+            undefined -> nowhere;
+            Pid -> node(Pid)
+        end,
+    case lists:member(Registered, Nodes) of
+        true -> {ok, Registered};
+        false -> ranked(Pool, Ref)
+    end.
+
+ranked(#{nodes := Nodes, connector := Connector}, Ref) ->
     Ranked = lists:reverse(lists:sort([{erlang:phash2({N, Ref}), N} || N <- Nodes])),
     MayDial = whereis(Connector) =:= undefined,
     first_reachable(Ranked, [node() | nodes(connected)], MayDial).
@@ -167,12 +206,18 @@ link(Pool, Target) -> link(Pool, Target, #{}).
 link(Pool, Target, Opts) ->
     case ref(Pool, Target) of
         {ok, Ref} ->
-            case call(Pool, Ref, {fetch, process}, Opts#{spawn => false}) of
-                {{ref, _, _}, Node, Pid} -> {link, Node, Pid, Ref};
-                _Absent -> {link, nil, nil, Ref}
+            case registered(Pool, Ref) of
+                undefined -> fetched_link(Pool, Ref, Opts);
+                Pid -> {link, node(Pid), Pid, Ref}
             end;
         {error, _} = Error ->
             Error
+    end.
+
+fetched_link(Pool, Ref, Opts) ->
+    case call(Pool, Ref, {fetch, process}, Opts#{spawn => false}) of
+        {{ref, _, _}, Node, Pid} -> {link, Node, Pid, Ref};
+        _Absent -> {link, nil, nil, Ref}
     end.
 
 -spec ping(pool(), target()) -> {ok, boolean()}.

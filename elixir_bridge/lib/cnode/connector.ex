@@ -12,6 +12,9 @@ defmodule CNode.Connector do
   to 5 s. While it runs, calls never dial and so never wait for a dead host.
 
   Each dial runs in a process of its own, as it may block for seconds.
+
+  With syn on the code path, start also starts syn and adds this node to the
+  pool's scope, so that the workers' names are known here.
   """
   use GenServer
 
@@ -28,6 +31,7 @@ defmodule CNode.Connector do
 
   @impl true
   def init({pool, connect_timeout}) do
+    :ok = join_scope(pool.scope)
     :ok = :net_kernel.monitor_nodes(true, node_type: :all)
 
     # node => pause before its next dial, for the nodes that are not up
@@ -35,6 +39,19 @@ defmodule CNode.Connector do
     state = %{pool: pool, missing: missing, dials: Map.new(Map.keys(missing), &dial/1)}
     deadline = System.monotonic_time(:millisecond) + connect_timeout
     {:ok, await_dials(state, deadline)}
+  end
+
+  # Once for all pools of this node that have the same scope; for good, as syn
+  # knows no way back.
+  defp join_scope(nil), do: :ok
+
+  defp join_scope(scope) do
+    if Code.ensure_loaded?(:syn) do
+      {:ok, _} = Application.ensure_all_started(:syn)
+      apply(:syn, :add_node_to_scopes, [[scope]])
+    else
+      :ok
+    end
   end
 
   # The first dials, before anybody calls us.

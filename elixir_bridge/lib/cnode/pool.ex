@@ -25,6 +25,9 @@ defmodule CNode.Pool do
     * `:timeout` - of calls, in milliseconds or `:infinity`; 60 000.
     * `:cast_timeout` - what a cast's envelope says; 5 000.
     * `:connect_timeout` - how long start waits for the first dials; 5 000.
+    * `:scope` - the scope of [syn](https://hex.pm/packages/syn) that has the
+      workers, `<pool>.Registry` by default; `nil`: syn is not used. Matters only
+      where syn is on the code path: see below.
 
   ## Who is called, and where
 
@@ -33,6 +36,12 @@ defmodule CNode.Pool do
   of the pool, the one with the highest hash of node and ref. All callers that
   see the same nodes agree on it. When a node joins or leaves, only refs whose
   home it is move; workers are not moved with them by this function.
+
+  With syn on the code path, the connector starts syn and adds this node to the
+  scope. A worker that is registered there (`registry: "syn"` in the
+  configuration of its pool) is where syn says: its node is its home, and links
+  and `CNode.Registry` find it without a round trip. What syn does not know is
+  looked for as ever.
 
   `context` goes to the worker as it is, and so do `options`, a keyword list or
   a map; `:timeout` in `options` is also the call's time-out.
@@ -201,6 +210,8 @@ defmodule CNode.Pool do
       nodes: given.nodes,
       worker: given.worker || Module.concat(given.pool, Worker),
       connector: Module.concat(module, Connector),
+      scope:
+        if(given.scope == :default, do: Module.concat(given.pool, Registry), else: given.scope),
       timeout: given.timeout,
       cast_timeout: given.cast_timeout,
       caller: &GenServer.call/3
@@ -232,6 +243,7 @@ defmodule CNode.Pool do
       nodes: {&Options.node_names?/1, [], "a list of node names such as [:\"c1@127.0.0.1\"]"},
       pool: {&Options.name?/1, module, "the pool's name, an atom"},
       worker: {&Options.name?/1, nil, "a module name"},
+      scope: {&is_atom/1, :default, "the name of a scope, or nil"},
       timeout: {&Options.timeout?/1, 60_000, "milliseconds above 0 or :infinity"},
       cast_timeout: {&Options.timeout?/1, 5_000, "milliseconds above 0 or :infinity"},
       connect_timeout: {&Options.positive?/1, 5_000, "milliseconds above 0"}

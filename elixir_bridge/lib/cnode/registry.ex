@@ -17,7 +17,10 @@ defmodule CNode.Registry do
 
   @type name :: {module(), CNode.Pool.target()}
 
-  @doc "The worker's pid, `:undefined` when it is absent or its node cannot be reached. Blocks the caller for one round trip."
+  @doc """
+  The worker's pid, `:undefined` when it is absent or its node cannot be reached.
+  Blocks the caller for one round trip, unless syn knows the worker.
+  """
   @spec whereis_name(name()) :: pid() | :undefined
   def whereis_name({pool, target}) do
     case pool!(pool).get_direct_link!(target) do
