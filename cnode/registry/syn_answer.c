@@ -7,7 +7,7 @@
 #include "registry/syn_parts.h"
 #include "term/build.h"
 
-/* Its list is to come, and was perhaps made before this. */
+/* Its list is to come, and was perhaps made before this: once more, then. */
 static bool is_before_list(struct syn_remote *remote)
 {
     if (!remote->has_listed) {
@@ -66,7 +66,8 @@ static void known(struct syn_scope *scope, struct syn_remote *remote,
     if (entry != NULL && pid_equal(entry->pid, claim->pid)) {
         return;
     }
-    if (remote->in == SYN_IN_QUIET && remote->ask_in == 0) {
+    if (remote->has_listed && remote->in == SYN_IN_QUIET &&
+        remote->ask_in == 0) {
         syn_remote_ask_in(scope, remote, 1);
     }
 }
@@ -119,8 +120,9 @@ void syn_scope_answered(struct syn_scope *scope,
 {
     struct syn_remote *remote = syn_remote_find(scope, request->claim.pid.node);
 
-    if (remote != NULL && !syn_remote_owns(remote, request->claim.pid)) {
-        remote = NULL; /* no member now, or another life of it */
+    if (remote != NULL && syn_remote_is_member(remote) &&
+        !syn_remote_owns(remote, request->claim.pid)) {
+        remote = NULL; /* another life of it */
     }
     if (apply(scope, request, answer, remote)) {
         term_put_atom(result, A_ok);

@@ -93,7 +93,7 @@ int syn_claim_take(struct syn_scope *scope, struct syn_remote *remote,
     }
     earlier = syn_rival_find(scope, claim->name, remote);
     if (earlier != NULL) {
-        is_judged = earlier->is_judged;
+        is_judged = earlier->is_judged && pid_equal(earlier->pid, claim->pid);
         syn_rival_drop(scope, earlier);
     }
     if (entry == NULL || pid_equal(entry->pid, claim->pid)) {
@@ -180,17 +180,17 @@ void syn_claim_withdraw(struct syn_scope *scope, struct syn_remote *remote,
 
 /* --- conflicts */
 
-/* Ours stays: all members get to know it with a time later than both. */
+/* Ours stays, with a time later than theirs, and all members hear of it. Real
+ * syn takes the time of day, which is later than what others have just said,
+ * too: three nodes with one name may go on like that for ever. */
 static void keep_ours(struct syn_scope *scope, struct syn_entry *ours,
                       int64_t their_time)
 {
-    int64_t time = syn_request_time(scope);
     struct syn_claim claim;
 
-    if (time <= their_time && their_time < INT64_MAX) {
-        time = their_time + 1;
+    if (ours->time <= their_time && their_time < INT64_MAX) {
+        syn_table_touch(ours, their_time + 1);
     }
-    syn_table_touch(ours, time);
     claim = syn_claim_of(ours);
     buf_clear(&scope->out);
     syn_put_add(&scope->out, scope->kind, &claim,
@@ -229,17 +229,24 @@ static int keep_theirs(struct syn_scope *scope, struct syn_remote *remote,
     return rc;
 }
 
+static bool is_theirs_by_rule(const struct syn_claim *theirs,
+                              const struct syn_entry *ours)
+{
+    return theirs->time != ours->time
+               ? theirs->time > ours->time
+               : syn_pid_compare(theirs->pid, ours->pid) > 0;
+}
+
+/* Theirs is remembered until its owner withdraws it: what we say may be lost on
+ * it, and ours be gone when it asks for our list. */
 static int by_rule(struct syn_scope *scope, struct syn_remote *remote,
                    struct syn_entry *ours, const struct syn_claim *theirs)
 {
-    bool is_theirs = theirs->time > ours->time ||
-                     (theirs->time == ours->time &&
-                      syn_pid_compare(theirs->pid, ours->pid) > 0);
-
-    if (is_theirs) {
+    if (is_theirs_by_rule(theirs, ours)) {
         return keep_theirs(scope, remote, ours, theirs, true);
     }
     keep_ours(scope, ours, theirs->time);
+    (void)remember(scope, remote, theirs, remote->owner.round);
     return 0;
 }
 
@@ -275,6 +282,43 @@ static void keep_none(struct syn_scope *scope, struct syn_entry *ours,
     syn_out_tell(scope, node);
 }
 
+static void drop_rival(struct syn_scope *scope, struct syn_remote *remote,
+                       struct cnode_term name)
+{
+    struct syn_rival *rival = syn_rival_find(scope, name, remote);
+
+    if (rival != NULL) {
+        syn_rival_drop(scope, rival);
+    }
+}
+
+/* Both still claim it. */
+static void decide(struct syn_scope *scope, struct cnode_term name,
+                   struct syn_entry *ours, struct syn_rival *rival,
+                   enum syn_decision decision)
+{
+    struct syn_remote *remote = rival->remote;
+    struct syn_claim theirs = syn_rival_claim(rival);
+    bool is_by_rule = decision == SYN_KEEP_BY_RULE;
+
+    if (is_by_rule) {
+        decision =
+            is_theirs_by_rule(&theirs, ours) ? SYN_KEEP_THEIRS : SYN_KEEP_OURS;
+    }
+    if (decision == SYN_KEEP_NONE) {
+        keep_none(scope, ours, rival);
+    } else if (decision == SYN_KEEP_THEIRS) {
+        (void)keep_theirs(scope, remote, ours, &theirs, is_by_rule);
+        drop_rival(scope, remote, name);
+    } else {
+        rival->is_judged = false;
+        keep_ours(scope, ours, theirs.time);
+        if (!remote->is_ordered) {
+            syn_rival_drop(scope, rival);
+        }
+    }
+}
+
 void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
                       struct pid theirs, struct pid ours,
                       enum syn_decision decision)
@@ -283,29 +327,9 @@ void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
     struct syn_entry *entry = syn_claim_holder(scope, name, ours);
     struct syn_rival *rival =
         remote == NULL ? NULL : syn_rival_find(scope, name, remote);
-    struct syn_claim claim;
 
-    if (entry == NULL || !pid_equal(entry->pid, ours) || rival == NULL ||
-        !rival->is_judged || !pid_equal(rival->pid, theirs)) {
-        return;
-    }
-    claim = syn_rival_claim(rival);
-    switch (decision) {
-    case SYN_KEEP_THEIRS:
-        (void)keep_theirs(scope, remote, entry, &claim, false);
-        break;
-    case SYN_KEEP_OURS:
-        keep_ours(scope, entry, claim.time);
-        break;
-    case SYN_KEEP_NONE:
-        keep_none(scope, entry, rival);
-        return;
-    case SYN_KEEP_BY_RULE:
-        (void)by_rule(scope, remote, entry, &claim);
-        break;
-    }
-    rival = syn_rival_find(scope, name, remote);
-    if (rival != NULL) {
-        syn_rival_drop(scope, rival);
+    if (entry != NULL && pid_equal(entry->pid, ours) && rival != NULL &&
+        rival->is_judged && pid_equal(rival->pid, theirs)) {
+        decide(scope, name, entry, rival, decision);
     }
 }

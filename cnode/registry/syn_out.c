@@ -73,7 +73,7 @@ void syn_out_list(struct syn_scope *scope, struct syn_remote *remote)
         return;
     }
     begin(scope);
-    if (make(scope, SYN_SLICE)) {
+    if (make(scope, scope->slice)) {
         finish(scope);
     } else {
         scope->events->wake(scope->owner);
@@ -175,7 +175,7 @@ static void finish(struct syn_scope *scope)
 
 bool syn_out_work(struct syn_scope *scope)
 {
-    if (scope->snapshot.is_made && make(scope, SYN_SLICE)) {
+    if (scope->snapshot.is_made && make(scope, scope->slice)) {
         finish(scope);
     }
     return scope->snapshot.is_made;

@@ -163,7 +163,6 @@ void syn_out_fini(struct syn_scope *scope);
 
 /* --- syn_request.c */
 
-int64_t syn_request_time(struct syn_scope *scope);
 /* Its process has ended, and not all of its entries are removed yet. */
 bool syn_request_has_ended(struct syn_scope *scope,
                            const struct syn_entry *entry);

@@ -144,6 +144,9 @@ int syn_remote_join(struct syn_scope *scope, struct syn_remote *remote,
     struct ref monitor;
     int rc = scope->events->monitor(scope->owner, pid, &monitor);
 
+    if (remote->ask_in == 0) {
+        ask_again(scope, remote); /* should no ack_sync of its come */
+    }
     if (rc != 0) {
         METRIC_INC(syn_refused);
         return rc;
@@ -151,9 +154,6 @@ int syn_remote_join(struct syn_scope *scope, struct syn_remote *remote,
     remote->pid = pid;
     remote->monitor = monitor;
     remote->answered = INT64_MIN;
-    if (remote->ask_in == 0) {
-        ask_again(scope, remote); /* should no ack_sync of its come */
-    }
     return 0;
 }
 
@@ -274,7 +274,7 @@ static int hear_list(struct syn_scope *scope, struct syn_remote *remote,
     remote->has_listed = true;
     remote->is_awaited = false;
     syn_held_drop(scope, &remote->held); /* it is older than the list */
-    if (remote->in != SYN_IN_QUIET || count > SYN_SLICE) {
+    if (remote->in != SYN_IN_QUIET || count > scope->slice) {
         return keep_list(scope, remote, list, term);
     }
     begin_merge(remote, list); /* and done at once */
@@ -395,8 +395,7 @@ static void merged(struct syn_scope *scope, struct syn_remote *remote)
     if (remote->out == SYN_OUT_NOTHING) {
         syn_out_list(scope, remote);
     }
-    if (remote->is_overtaken) {
-        remote->is_overtaken = false;
+    if (remote->is_overtaken) { /* by what came behind it, or was missed */
         ask_again(scope, remote);
     } else {
         remote->ask_step = 0;
@@ -461,7 +460,7 @@ static bool slice(struct syn_scope *scope, struct syn_remote *remote,
 /* What can be done at once, the rest soon. */
 static void run(struct syn_scope *scope, struct syn_remote *remote)
 {
-    uint32_t budget = SYN_SLICE;
+    uint32_t budget = scope->slice;
 
     if (slice(scope, remote, &budget)) {
         list_remove(&remote->in_jobs);
@@ -474,7 +473,7 @@ static void run(struct syn_scope *scope, struct syn_remote *remote)
 bool syn_remote_work(struct syn_scope *scope)
 {
     struct list *it = list_pop(&scope->jobs);
-    uint32_t budget = SYN_SLICE;
+    uint32_t budget = scope->slice;
     struct syn_remote *remote;
 
     if (it != NULL) {

@@ -17,7 +17,8 @@ struct syn_ended {
     struct cnode_kept *reason;
 };
 
-int64_t syn_request_time(struct syn_scope *scope)
+/* Of our claims, in this order: members tell a later one by its time. */
+static int64_t next_time(struct syn_scope *scope)
 {
     int64_t now = scope->events->now(scope->owner);
 
@@ -57,7 +58,10 @@ static void add(struct syn_scope *scope, const struct syn_claim *asked,
     struct syn_entry *entry;
     int rc;
 
-    claim.time = syn_request_time(scope);
+    claim.time = next_time(scope);
+    if (old != NULL && claim.time <= old->time) {
+        claim.time = old->time + 1; /* a conflict has made it so late */
+    }
     put_added(scope, answer, old, &claim);
     buf_clear(&scope->out);
     syn_put_add(&scope->out, scope->kind, &claim, atom_term(A_normal));
@@ -160,7 +164,7 @@ void syn_scope_request(struct syn_scope *scope,
 static bool remove_all(struct syn_scope *scope, struct pid pid,
                        struct cnode_term reason)
 {
-    uint32_t budget = SYN_SLICE;
+    uint32_t budget = scope->slice;
     struct syn_entry *entry;
 
     while ((entry = syn_table_of_pid(&scope->table, pid)) != NULL) {

@@ -139,7 +139,10 @@ int syn_rival_put(struct syn_scope *scope, struct syn_remote *remote,
                                 .is_judged = is_judged};
     memcpy(bytes_of(rival), key.bytes, key.size);
     memcpy(bytes_of(rival) + key.size, claim->meta.at, meta_bytes);
-    list_push_back(&remote->rivals, &rival->in_remote);
+    /* Those of an older round come first: see syn_remote.c, sweep(). */
+    list_push_back(round == remote->owner.round ? &remote->rivals
+                                                : remote->rivals.next,
+                   &rival->in_remote);
     scope->rival_bytes += size_of(rival);
     first = map_get(&scope->rivals, key.hash, &key);
     if (first == NULL) {

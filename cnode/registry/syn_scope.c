@@ -25,7 +25,8 @@ int syn_scope_init(struct syn_scope *scope, enum syn_kind kind, atom_t name,
                                 .scope = name,
                                 .self = self,
                                 .events = events,
-                                .owner = owner};
+                                .owner = owner,
+                                .slice = SYN_SLICE};
     syn_table_init(&scope->table, kind, events->retire, owner);
     map_init(&scope->remotes, remote_equal);
     syn_rival_init(scope);
@@ -71,6 +72,7 @@ void syn_scope_nodedown(struct syn_scope *scope, atom_t node)
 
     if (remote != NULL) {
         remote->is_connected = false;
+        syn_remote_ask_in(scope, remote, 0);
         syn_remote_leave(scope, remote, true);
     }
 }
@@ -95,6 +97,7 @@ void syn_scope_restart(struct syn_scope *scope, struct pid self)
     MAP_EACH(remote, &scope->remotes) {
         if (remote->is_connected) {
             syn_remote_ask(scope, remote);
+            remote->is_overtaken = true; /* twice, see syn_scope.h */
         }
     }
 }

@@ -74,7 +74,8 @@ struct syn_scope {
     /* Set by the owner for a hidden node: nobody tells it of a scope that is
      * started later, so it goes on asking. */
     bool is_hidden;
-    uint32_t asks; /* nodes to ask (again) later: syn_scope_tick() */
+    uint32_t slice; /* entries done at once */
+    uint32_t asks;  /* nodes to ask (again) later: syn_scope_tick() */
     struct syn_table table;
     struct map remotes;   /* struct syn_remote by node */
     struct map rivals;    /* struct syn_rival, the first of each name */
@@ -102,7 +103,8 @@ void syn_scope_fini(struct syn_scope *scope); /* tells nobody */
 /* The process was killed and starts again under another pid. Its monitors are
  * gone; it knows no other member any more (nobody is told: the DOWN of the old
  * pid does that), keeps what is ours, as syn does, and asks all nodes that are
- * connected. */
+ * connected; once more when they have answered, as real syn forgets a node
+ * whose new process it hears of before the end of the old one. */
 void syn_scope_restart(struct syn_scope *scope, struct pid self);
 
 /* --- the cluster */

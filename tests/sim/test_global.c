@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/global_parts.h"
-#include "support/cluster/sim_net.h"
+#include "support/node/sim_net.h"
 #include "support/random.h"
 #include "term/build.h"
 

@@ -20,7 +20,7 @@
 
 #include "base/hash.h"
 #include "node/gen.h"
-#include "support/cluster/sim_net.h"
+#include "support/node/sim_net.h"
 #include "support/random.h"
 #include "term/build.h"
 

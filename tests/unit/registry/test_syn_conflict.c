@@ -79,18 +79,31 @@ static void the_later_one_stays_and_ours_is_killed(void **state)
     assert_string_equal(syn_world_said(w), "");
 }
 
-static void ours_stays_with_a_later_time(void **state)
+static void ours_stays_and_all_are_told(void **state)
 {
     struct syn_world *w = *state;
 
     register_a(w, 5);
     claim(w, 2, 1, 999);
     assert_string_equal(syn_world_said(w),
-                        "n2@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1001,"
+                        "n2@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1000,"
                         "syn_conflict_resolution}\n"
-                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1001,"
+                        "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,1000,"
                         "syn_conflict_resolution}");
-    assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,1001}");
+    assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,1000}");
+}
+
+/* What we say may be lost on its owner, and ours be gone when it asks. */
+static void a_claim_that_lost_is_remembered_until_withdrawn(void **state)
+{
+    struct syn_world *w = *state;
+
+    register_a(w, 5);
+    claim(w, 2, 1, 999);
+    (void)syn_world_remove(w, 1, "a", 5);
+    assert_string_equal(syn_world_table(w), "{a,<n2@h.1.0>,n2@h,999}");
+    withdraw(w, 2, 1);
+    assert_string_equal(syn_world_table(w), "");
 }
 
 /* By number, then by node: n2@h.5 is greater than n1@h.5. */
@@ -277,6 +290,8 @@ static void ours_may_be_kept_though_it_is_older(void **state)
                         "n3@h ! {'3.0',sync_register,a,<n1@h.5.0>,m,5001,"
                         "syn_conflict_resolution}");
     assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,5001}");
+    assert_int_equal(w->scope.rivals.count, 1); /* until they withdraw it */
+    withdraw(w, 2, 1);
     assert_int_equal(w->scope.rivals.count, 0);
 }
 
@@ -323,6 +338,17 @@ static void what_changed_meanwhile_wins(void **state)
     assert_string_equal(syn_world_said(w), "");
 }
 
+static void another_process_of_theirs_is_judged_anew(void **state)
+{
+    struct syn_world *w = *state;
+
+    judged(w);
+    claim(w, 2, 2, 1500);
+    assert_string_equal(syn_world_said(w), "judge a <n2@h.2.0> <n1@h.5.0>");
+    decide(w, SYN_KEEP_THEIRS); /* about the first */
+    assert_string_equal(syn_world_table(w), "{a,<n1@h.5.0>,m,1000}");
+}
+
 static void without_room_to_wait_the_rule_decides(void **state)
 {
     struct syn_world *w = *state;
@@ -340,7 +366,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_later_one_stays_and_ours_is_killed),
-        TEST(ours_stays_with_a_later_time),
+        TEST(ours_stays_and_all_are_told),
+        TEST(a_claim_that_lost_is_remembered_until_withdrawn),
         TEST(of_equal_times_the_greater_pid_stays),
         TEST(without_room_for_theirs_the_name_is_free),
         TEST(the_later_claim_is_shown),
@@ -355,6 +382,7 @@ int main(void)
         TEST(neither_may_be_kept),
         TEST(the_rule_may_decide_after_all),
         TEST(what_changed_meanwhile_wins),
+        TEST(another_process_of_theirs_is_judged_anew),
         TEST(without_room_to_wait_the_rule_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  *
  * See sim_net.h.
  */
-#include "support/cluster/sim_net.h"
+#include "support/node/sim_net.h"
 
 #include <stdio.h>
 #include <string.h>
