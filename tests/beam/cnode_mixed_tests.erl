@@ -14,7 +14,7 @@
 -import(cnode_peer, [eventually/2, name/1]).
 
 %% What runs on the BEAMs.
--export([begin_use/1, users/2, used/0, beams/1, call_probe/2, has_all/1, forget/1]).
+-export([begin_use/1, hold/0, users/2, used/0, beams/1, call_probe/2, has_all/1, forget/1]).
 
 -define(TICK, 4).
 %% A member that stands still holds up those who want a name until it is given up.
@@ -128,6 +128,22 @@ quiet(Beam) ->
 %% ------------------------------------------------------------------ the end
 
 agree([A | _] = Beams, Nodes) ->
+    %% Names that were held all the time.
+    [
+        begin
+            Name = {held, Owner},
+            eventually(
+                fun() ->
+                    Pids =
+                        [on(B, global, whereis_name, [Name]) || B <- Beams] ++
+                            [on(A, ?MODULE, call_probe, [name(N), {global, whereis, Name}]) || N <- Nodes],
+                    [Owner] =:= lists:usort([catch node(Pid) || Pid <- Pids])
+                end,
+                ?PATIENCE_MS
+            )
+        end
+     || {_, Owner} <- Beams
+    ],
     %% A name of a BEAM, one of a C process.
     yes = on(A, global, register_name, [of_beam, on(A, erlang, whereis, [init])]),
     Init = on(A, erlang, whereis, [init]),
@@ -173,6 +189,7 @@ begin_use(Beams) ->
         watch(#{beams => Beams, lost => [], slowest => 0, count => 0})
     end),
     receive {Watcher, ready} -> ok end,
+    _ = spawn(?MODULE, hold, []),
     _ = spawn(?MODULE, users, [Watcher, 1]),
     ok.
 
@@ -194,6 +211,13 @@ used() ->
 beams(Beams) -> cnode_watcher ! {beams, Beams}.
 
 forget(Beams) -> cnode_watcher ! {forget, Beams}.
+
+%% A name of before a restart may be there still.
+hold() ->
+    case global:register_name({held, node()}, self()) of
+        yes -> receive after infinity -> ok end;
+        no -> receive after 100 -> hold() end
+    end.
 
 users(Watcher, N) ->
     Before = erlang:monotonic_time(millisecond),
