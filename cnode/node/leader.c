@@ -14,14 +14,18 @@ static void on_exit_signal(struct process *process, struct cnode_term reason);
 static const struct process_class class = {
     .name = "leaders", .message = on_message, .exit = on_exit_signal};
 
+static void on_impatience(struct timer *timer);
+
 void leader_init(struct leader *leader)
 {
     *leader = (struct leader){.state = LEADER_UNKNOWN};
     backlog_init(&leader->backlog);
+    timer_init(&leader->patience, on_impatience);
 }
 
-void leader_clear(struct leader *leader)
+void leader_clear(struct node *node, struct leader *leader)
 {
+    loop_timer_stop(node_loop(node), &leader->patience);
     backlog_clear(&leader->backlog);
     leader_init(leader);
 }
@@ -93,6 +97,8 @@ bool leader_holds(struct node *node, struct peer *peer,
             leader->state = LEADER_UNKNOWN;
             return true;
         }
+        loop_timer_start(node_loop(node), &leader->patience,
+                         LEADER_PATIENCE_MS);
     }
     *rc = backlog_add_signal(&leader->backlog, request);
     return true;
@@ -117,10 +123,19 @@ static void learn(struct node *node, struct peer *peer, struct pid user)
 {
     struct backlog waiting;
 
+    loop_timer_stop(node_loop(node), &peer->leader.patience);
     peer->leader.state = LEADER_KNOWN;
     peer->leader.user = user;
     backlog_take(&waiting, &peer->leader.backlog);
     backlog_send(&waiting, node, peer->name);
+}
+
+/* It is stuck, or does not know erpc. */
+static void on_impatience(struct timer *timer)
+{
+    struct peer *peer = CONTAINER_OF(timer, struct peer, leader.patience);
+
+    learn(peer->peers->node, peer, PID_NONE);
 }
 
 static void on_message(struct process *process, const struct signal *signal)

@@ -480,7 +480,7 @@ void peers_detach(struct peer *peer, int reason)
         loop_timer_start(node_loop(node), &peer->timer, REDIAL_FIRST_MS);
     }
     remotes_nodedown(node, peer);
-    leader_clear(&peer->leader);
+    leader_clear(node, &peer->leader);
     link.close(link.owner, reason);
     node->events->nodedown(node->owner, peer);
 

@@ -125,6 +125,21 @@ static void a_peer_without_erpc_gets_the_process_that_asked(void **state)
     assert_true(got(f, "leader=<n1@here.1.0> mfa={node,ping,0}"));
 }
 
+static void a_peer_that_does_not_answer_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct wheel *wheel = &node_loop(&f->node)->wheel;
+
+    ask(f);
+    (void)question(f);
+    wheel_advance(wheel, wheel->now_ms + LEADER_PATIENCE_MS - 1);
+    assert_false(got(f, "mfa={node,ping,0}"));
+    wheel_advance(wheel, wheel->now_ms + 1);
+    assert_true(got(f, "leader=<n1@here.1.0> mfa={node,ping,0}"));
+    ask(f);
+    assert_true(got(f, "leader=<n1@here.1.0> mfa={node,ping,0}"));
+}
+
 static void its_own_group_leader_is_handed_down(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +186,7 @@ int main(void)
         T(the_first_request_waits_for_the_user_of_the_peer),
         T(a_peer_without_one_gets_the_process_that_asked),
         T(a_peer_without_erpc_gets_the_process_that_asked),
+        T(a_peer_that_does_not_answer_is_not_waited_for),
         T(its_own_group_leader_is_handed_down),
         T(a_lost_connection_is_the_answer_and_forgets_the_user),
         T(when_the_asker_is_killed_nobody_waits),
