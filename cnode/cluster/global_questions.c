@@ -14,7 +14,9 @@
 #include "node/gen.h"
 #include "term/build.h"
 
-enum { ASK_TIMEOUT_MS = 60000 };
+/* A lookup waits for nobody over there: who takes long is stuck, and the next
+ * is asked while whoever asked us still waits. The rest takes global's lock. */
+enum { LOOKUP_TIMEOUT_MS = 2000, ASK_TIMEOUT_MS = 60000 };
 
 struct question {
     struct list in_service;
@@ -200,7 +202,9 @@ static void ask_next(struct question *question)
         add_tried(question, node);
         if (erpc_call(question->service->erpc, node, atom_term(A_global),
                       atom_term(question->function),
-                      cnode_kept_term(question->args), ASK_TIMEOUT_MS,
+                      cnode_kept_term(question->args),
+                      question->function == A_whereis_name ? LOOKUP_TIMEOUT_MS
+                                                           : ASK_TIMEOUT_MS,
                       on_answer, question, &question->call) == 0) {
             return;
         }

@@ -112,6 +112,15 @@ static const char *ask(const char *format, ...)
 
 /* --- minimal */
 
+static void pass_ms(uint64_t ms)
+{
+    struct loop *loop = node_loop(&f.node);
+
+    loop->now_ms += ms;
+    (void)wheel_advance(&loop->wheel, loop->now_ms);
+    fake_node_settle(&f.node);
+}
+
 static void a_peer_is_told_that_we_are_in_sync(void **state)
 {
     (void)state;
@@ -217,6 +226,27 @@ static void a_node_that_is_lost_meanwhile_answers_nothing(void **state)
     assert_string_equal(recorder_seen(&f.a), "{tag,{error,noconnection}}");
 }
 
+static void a_node_that_does_not_answer_a_lookup_is_passed_over(void **state)
+{
+    struct fake_peer *second = &f.second;
+
+    (void)state;
+    attach(&f.second, P2);
+    assert_string_equal(ask("{whereis_name, name}"), "");
+    if (!has(fake_peer_got(&f.peer), "whereis_name")) {
+        second = &f.peer;
+    }
+    pass_ms(2000);
+    end_call(second, "whereis_name", "{cnode_erpc, return, undefined}");
+    assert_string_equal(recorder_seen(&f.a), "{tag,undefined}");
+
+    f.service.favourite = ATOM_NONE;
+    assert_string_equal(ask("{whereis_name, name}"), "");
+    pass_ms(2000);
+    pass_ms(2000);
+    assert_string_equal(recorder_seen(&f.a), "{tag,{error,noconnection}}");
+}
+
 static void mistakes_are_answered(void **state)
 {
     static const char *const wrong[] = {
@@ -249,15 +279,6 @@ static void there_is_a_limit_of_questions(void **state)
 }
 
 /* --- minimal: a node that was away has forgotten our names */
-
-static void pass_ms(uint64_t ms)
-{
-    struct loop *loop = node_loop(&f.node);
-
-    loop->now_ms += ms;
-    (void)wheel_advance(&loop->wheel, loop->now_ms);
-    fake_node_settle(&f.node);
-}
 
 static void register_name(void)
 {
@@ -465,6 +486,7 @@ int main(void)
         M(one_that_has_no_global_is_passed_over),
         M(with_nobody_to_ask_it_is_noconnection),
         M(a_node_that_is_lost_meanwhile_answers_nothing),
+        M(a_node_that_does_not_answer_a_lookup_is_passed_over),
         M(mistakes_are_answered),
         M(there_is_a_limit_of_questions),
         M(a_node_that_has_forgotten_gets_the_name_again),
