@@ -292,6 +292,17 @@ static void drop_rival(struct syn_scope *scope, struct syn_remote *remote,
     }
 }
 
+/* It was said in that round, and may not be in the list that is merged now. */
+static void set_round(struct syn_scope *scope, struct cnode_term name,
+                      struct pid pid, uint32_t round)
+{
+    struct syn_entry *entry = syn_table_find(&scope->table, name, pid);
+
+    if (entry != NULL && pid_equal(entry->pid, pid)) {
+        entry->round = round;
+    }
+}
+
 /* Both still claim it. */
 static void decide(struct syn_scope *scope, struct cnode_term name,
                    struct syn_entry *ours, struct syn_rival *rival,
@@ -299,6 +310,7 @@ static void decide(struct syn_scope *scope, struct cnode_term name,
 {
     struct syn_remote *remote = rival->remote;
     struct syn_claim theirs = syn_rival_claim(rival);
+    uint32_t round = rival->round;
     bool is_by_rule = decision == SYN_KEEP_BY_RULE;
 
     if (is_by_rule) {
@@ -309,6 +321,7 @@ static void decide(struct syn_scope *scope, struct cnode_term name,
         keep_none(scope, ours, rival);
     } else if (decision == SYN_KEEP_THEIRS) {
         (void)keep_theirs(scope, remote, ours, &theirs, is_by_rule);
+        set_round(scope, name, theirs.pid, round);
         drop_rival(scope, remote, name);
     } else {
         rival->is_judged = false;

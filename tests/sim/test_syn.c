@@ -28,7 +28,8 @@
  *     and forget that node
  *
  * Each message of ours is held against what crashes real syn, and nobody is
- * told of changes who has not got the list. */
+ * told of changes who has not got the list.
+ */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>

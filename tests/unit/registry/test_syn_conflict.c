@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two nodes have one name. */
+ * Two nodes have one name.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -338,6 +339,26 @@ static void what_changed_meanwhile_wins(void **state)
     assert_string_equal(syn_world_said(w), "");
 }
 
+/* Their next list is being merged when theirs is chosen, and has it not. */
+static void a_claim_of_an_older_list_does_not_outlive_it(void **state)
+{
+    struct syn_world *w = *state;
+
+    judged(w);
+    w->scope.slice = 1;
+    assert_int_equal(
+        syn_world_hear(
+            w, 2, "{'3.0', ack_sync, ~p, [{b, ~p, m, 1}, {c, ~p, m, 1}]}",
+            syn_world_pid(2, 100), syn_world_pid(2, 8), syn_world_pid(2, 9)),
+        0);
+    decide(w, SYN_KEEP_THEIRS);
+    assert_non_null(strstr(syn_world_table(w), "{a,<n2@h.1.0>"));
+    while (syn_scope_work(&w->scope)) {
+    }
+    assert_string_equal(syn_world_table(w),
+                        "{b,<n2@h.8.0>,m,1} {c,<n2@h.9.0>,m,1}");
+}
+
 static void another_process_of_theirs_is_judged_anew(void **state)
 {
     struct syn_world *w = *state;
@@ -382,6 +403,7 @@ int main(void)
         TEST(neither_may_be_kept),
         TEST(the_rule_may_decide_after_all),
         TEST(what_changed_meanwhile_wins),
+        TEST(a_claim_of_an_older_list_does_not_outlive_it),
         TEST(another_process_of_theirs_is_judged_anew),
         TEST(without_room_to_wait_the_rule_decides),
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the owner of a process answers and tells, and what is done with the
- * answers of other owners. */
+ * answers of other owners.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
