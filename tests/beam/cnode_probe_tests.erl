@@ -49,7 +49,7 @@ rows(Config) ->
             {"pg", fun groups/1},
             {"global", fun global_names/1},
             {"group leaders of what it spawns", fun leaders/1},
-            {"syn is not there yet", fun syn/1},
+            {"a name of syn", fun syn/1},
             {"other nodes may spawn what is allowed", fun spawned/1},
             {"a supervisor shows what was spawned", fun supervised/1}
         ]
@@ -168,7 +168,7 @@ sends(Node) ->
     ?assertEqual(ok, call(Probe, {send, send_here, six})),
     ?assertEqual([six], flush(Named, 1)),
     [?assertEqual(ok, call(Probe, {send, Nobody, x})) || Nobody <- [nobody, {nobody, node()}, {x, 'nobody@127.0.0.1'}]],
-    ?assertEqual(?BADARG, call(Probe, {send, {via, syn, {s, n}}, x})).
+    ?assertEqual(ok, call(Probe, {send, {via, syn, {s, nobody}}, x})).
 
 calls(Node) ->
     Probe = new(Node),
@@ -455,8 +455,12 @@ leaders(Node) ->
     ?assertEqual(Child, call(Child, self)).
 
 syn(Node) ->
-    ?assertEqual(?BADARG, ask(Node, {syn, register, s, n, m})),
-    ?assertEqual(?BADARG, ask(Node, {syn, count, s})).
+    Self = ask(Node, self),
+    ?assertEqual(ok, ask(Node, {syn, register, s, n, m})),
+    ?assertEqual(1, ask(Node, {syn, count, s})),
+    ?assertEqual({Self, m}, ask(Node, {syn, lookup, s, n})),
+    ?assertEqual(ok, ask(Node, {syn, unregister, s, n})),
+    ?assertEqual(undefined, ask(Node, {syn, lookup, s, n})).
 
 %% -------------------------------------------------------------- spawned here
 
