@@ -243,8 +243,8 @@ int route_finish(struct peer *peer, struct channel *channel, struct pid from,
     return rc;
 }
 
-static int sroute_finish(struct node *node, struct peer *peer,
-                         const struct signal *signal)
+static int send_signal(struct node *node, struct peer *peer,
+                       const struct signal *signal)
 {
     struct channel *channel = peer_channel(peer);
     struct buf *buf = channel_begin(channel);
@@ -327,7 +327,7 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where)
     }
     return signal->kind == SIGNAL_SPAWN_REQUEST
                ? send_spawn_request(node, peer, signal)
-               : sroute_finish(node, peer, signal);
+               : send_signal(node, peer, signal);
 }
 
 /* --- signals for local processes */

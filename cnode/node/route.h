@@ -28,7 +28,7 @@ int route_signal(struct node *node, const struct signal *signal, atom_t where);
 /* For receive.c: ends a control message on a channel. Signals are not lost
  * while the connection is there: without memory for one it is broken. */
 int route_finish(struct peer *peer, struct channel *channel, struct pid from,
-                 struct payload payload);
+                 struct payload reason);
 
 /* A signal that is not a message, for a local process (scheduler_events). */
 void route_local(struct node *node, const struct signal *signal);
