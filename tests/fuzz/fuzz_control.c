@@ -21,8 +21,11 @@ static void check_is_pid(struct cnode_term term)
 static void check_shape(const struct control *c)
 {
     switch (c->kind) {
+    case CONTROL_LINK: /* to any term, as a BEAM reads it */
+        check_is_pid(c->from);
+        CHECK(!term_is_none(c->to));
+        break;
     case CONTROL_SEND:
-    case CONTROL_LINK:
     case CONTROL_EXIT:
     case CONTROL_UNLINK_OLD:
     case CONTROL_GROUP_LEADER:
@@ -34,7 +37,7 @@ static void check_shape(const struct control *c)
         break;
     case CONTROL_UNLINK:
     case CONTROL_UNLINK_ACK:
-        CHECK(c->id != 0);
+        CHECK(c->id != 0 || c->kind == CONTROL_UNLINK_ACK);
         check_is_pid(c->from);
         check_is_pid(c->to);
         break;
@@ -42,7 +45,9 @@ static void check_shape(const struct control *c)
         CHECK(cnode_type(c->to) == CNODE_TYPE_ATOM);
         check_is_pid(c->from);
         break;
-    case CONTROL_ALIAS_SEND:
+    case CONTROL_ALIAS_SEND: /* from any term */
+        CHECK(cnode_type(c->ref) == CNODE_TYPE_REF);
+        break;
     case CONTROL_MONITOR:
     case CONTROL_DEMONITOR:
     case CONTROL_SPAWN_REQUEST:
