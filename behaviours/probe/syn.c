@@ -141,15 +141,21 @@ static int add_scope(const struct ask *ask)
     return cnode_syn_add_scope(ask->w, ask->scope, probe_on_answer, ask->from);
 }
 
-/* At once: nobody has to be asked. */
+/* At once when nobody has to be asked. */
 static int lookup(struct cnode_worker *w, struct cnode_term scope,
                   struct cnode_term name)
 {
+    struct cnode_from *from;
     struct cnode_term pid, meta;
     int rc = cnode_syn_lookup(w, scope, name, &pid, &meta);
 
     if (rc == CNODE_NOT_FOUND) {
         return probe_answer(w, cnode_make(w, "undefined"));
+    }
+    if (rc == CNODE_ELSEWHERE) {
+        from = cnode_from_keep(w);
+        return probe_asked(
+            w, from, cnode_syn_whereis(w, scope, name, probe_on_answer, from));
     }
     return rc != 0 ? rc : probe_answer(w, cnode_make(w, "{~t, ~t}", pid, meta));
 }

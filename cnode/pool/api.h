@@ -53,11 +53,19 @@ static inline struct ref api_full_ref(const struct cnode_worker *w,
 }
 
 /* Who `term` means, as dest_parse() or {via, syn, {Scope, Name}}.
- * CNODE_UNSUPPORTED: {via, Module, Name} of another module, which is logged. */
+ * CNODE_UNSUPPORTED: {via, Module, Name} of another module, which is logged.
+ * CNODE_ELSEWHERE: a name that only another scheduler knows: api_send() sends
+ * there, and a monitor on *dest serves a call. */
 MUST_USE int api_dest(struct cnode_worker *w, struct cnode_term term,
                       struct dest *dest);
 
-/* Who has a name of syn. CNODE_NOT_FOUND. `meta` lives as long as the callback.
+/* A message as `term` meant, of which api_dest() made *dest and `rc`. To nobody
+ * is no error. */
+MUST_USE int api_send(struct cnode_worker *w, struct cnode_term term,
+                      const struct dest *dest, int rc, struct payload message);
+
+/* Who has a name of syn. CNODE_NOT_FOUND, CNODE_ELSEWHERE. `meta` lives as long
+ * as the callback.
  */
 MUST_USE int api_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
                             struct cnode_term name, struct pid *pid,

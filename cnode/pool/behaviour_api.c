@@ -14,6 +14,7 @@
 #include "pool/extras.h"
 #include "pool/pools.h"
 #include "pool/run.h"
+#include "registry/syn.h"
 #include "term/build.h"
 #include "term/text.h"
 
@@ -42,16 +43,42 @@ static int via_syn(struct cnode_worker *w, struct cnode_term via,
     struct node *node = api_node(w);
     struct cnode_term parts[2], meta;
     struct pid pid;
+    int rc;
 
     if (!term_get_tuple(via, 2, parts) ||
         cnode_type(parts[0]) != CNODE_TYPE_ATOM) {
         return CNODE_EINVALID;
     }
-    if (api_syn_lookup(w, parts[0], parts[1], &pid, &meta) != 0) {
-        pid = node_any_pid(node, node->index);
+    rc = api_syn_lookup(w, parts[0], parts[1], &pid, &meta);
+    if (rc == CNODE_ELSEWHERE) {
+        const struct syn *syn = worker_pool(w)->pools->syn;
+
+        *dest = dest_name(syn_watched_elsewhere(syn, term_atom(parts[0])),
+                          node->name);
+        return rc;
     }
-    *dest = dest_pid(pid);
+    *dest = dest_pid(rc == 0 ? pid : node_any_pid(node, node->index));
     return 0;
+}
+
+int api_send(struct cnode_worker *w, struct cnode_term term,
+             const struct dest *dest, int rc, struct payload message)
+{
+    struct node *node = api_node(w);
+    struct pid self = node_pid(node, &w->process);
+    struct cnode_term via[3], name[2];
+
+    if (rc == CNODE_ELSEWHERE) {
+        CHECK(term_get_tuple(term, 3, via) && term_get_tuple(via[2], 2, name));
+        return syn_send_elsewhere(worker_pool(w)->pools->syn, node,
+                                  term_atom(name[0]), name[1], self,
+                                  term_at(message.bytes, message.size));
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = route_send(node, self, dest, message);
+    return rc == CNODE_NOCONN ? 0 : rc;
 }
 
 int api_dest(struct cnode_worker *w, struct cnode_term term, struct dest *dest)
@@ -278,12 +305,7 @@ static int send_scratch(struct cnode_worker *w, struct cnode_term to,
         return api_rc(w, what, format, rc);
     }
     rc = api_dest(w, to, &dest);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = route_send(node, node_pid(node, &w->process), &dest,
-                    node_scratch_payload(node));
-    return rc == CNODE_NOCONN ? 0 : rc; /* to nobody is no error */
+    return api_send(w, to, &dest, rc, node_scratch_payload(node));
 }
 
 int cnode_send(struct cnode_worker *w, struct cnode_term dest,

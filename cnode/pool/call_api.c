@@ -16,20 +16,22 @@
 
 /* Monitor and alias first: a reference is both, and the tag of the call. */
 static int start_call(struct cnode_worker *w, struct cnode_term to,
-                      struct dest *dest, struct ref *ref)
+                      struct dest *dest, int *dest_rc, struct ref *ref)
 {
     struct node *node = api_node(w);
     int rc = api_run(w) == NULL ? CNODE_EINVALID : pending_check(w);
 
     if (rc == 0) {
-        rc = api_dest(w, to, dest);
+        rc = *dest_rc = api_dest(w, to, dest);
     }
-    return rc != 0 ? rc
-                   : alias_start_monitor(node, &w->process, dest,
-                                         ALIAS_REPLY_DEMONITOR, ref);
+    return rc != 0 && rc != CNODE_ELSEWHERE
+               ? rc
+               : alias_start_monitor(node, &w->process, dest,
+                                     ALIAS_REPLY_DEMONITOR, ref);
 }
 
-static int send_call(struct cnode_worker *w, const struct dest *dest,
+static int send_call(struct cnode_worker *w, struct cnode_term to,
+                     const struct dest *dest, int dest_rc,
                      const struct ref *ref, const char *format, va_list args)
 {
     struct node *node = api_node(w);
@@ -42,10 +44,10 @@ static int send_call(struct cnode_worker *w, const struct dest *dest,
     term_format(buf, "{~p, [alias | ~r]}", self, ref);
     term_vformat(buf, format, args);
     rc = buf_error(buf);
-    if (rc == 0) {
-        rc = route_send(node, self, dest, node_scratch_payload(node));
+    if (rc == 0) { /* to nobody: the monitor says that */
+        rc = api_send(w, to, dest, dest_rc, node_scratch_payload(node));
     }
-    return rc == CNODE_NOCONN ? 0 : rc; /* the monitor says that */
+    return rc;
 }
 
 int cnode_call(struct cnode_worker *w, struct cnode_term to,
@@ -56,13 +58,15 @@ int cnode_call(struct cnode_worker *w, struct cnode_term to,
     struct dest dest;
     struct ref ref;
     va_list args;
-    int rc = fn == NULL ? CNODE_EINVALID : start_call(w, to, &dest, &ref);
+    int dest_rc = 0;
+    int rc =
+        fn == NULL ? CNODE_EINVALID : start_call(w, to, &dest, &dest_rc, &ref);
 
     if (rc != 0) {
         return rc;
     }
     va_start(args, format);
-    rc = send_call(w, &dest, &ref, format, args);
+    rc = send_call(w, to, &dest, dest_rc, &ref, format, args);
     va_end(args);
     if (rc != 0) {
         (void)monitor_stop(api_node(w), &w->process, &ref);

@@ -8,6 +8,7 @@
 
 #include "base/metric.h"
 #include "node/node.h"
+#include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -60,26 +61,35 @@ static bool check_recipient(struct pool *pool, const struct gen_message *gen,
     return true;
 }
 
-/* The worker of the key, started if need be; NULL: the caller was told. */
+/* The worker of the key, started if need be; NULL: the caller was told, or will
+ * be by the process that the registry has for it. */
 static struct cnode_worker *find_or_start(struct segment *segment,
                                           const struct worker_key *key,
-                                          const struct gen_message *gen,
-                                          const struct envelope *envelope)
+                                          const struct signal *signal,
+                                          const struct received *received)
 {
+    const struct gen_message *gen = &received->gen;
+    const struct envelope *envelope = &received->envelope;
     struct cnode_worker *w = worker_table_get(&segment->table, key);
     struct pool *pool = segment->pool;
     struct segment_start start = {.args = term_nil(),
                                   .context = envelope->context};
+    struct pid other;
 
     if (w != NULL) {
         return w;
+    }
+    if (known_elsewhere(pool, key, &other)) {
+        known_pass_on(pool, other, signal);
+        return NULL;
     }
     if (!envelope->spawn) {
         refuse(pool, gen, "{nack, not_registered}", TERM_NONE);
         return NULL;
     }
     start.face = roll_choose_face(pool->roll);
-    start.in_background = pool->config->worker.spawn == SPAWN_ASYNC;
+    start.in_background =
+        pool->config->worker.spawn == SPAWN_ASYNC || known_must_wait(pool);
     if (segment_start_worker(segment, key, &start, &w) != 0) {
         refuse(pool, gen, "{error, ~t}", run_reason(&pool->pools->run));
         return NULL;
@@ -116,7 +126,7 @@ void dispatch_envelope(struct pool *pool, const struct signal *signal,
         segment_hold(segment, signal);
         return;
     }
-    w = find_or_start(segment, &key, gen, envelope);
+    w = find_or_start(segment, &key, signal, received);
     if (w != NULL) {
         dispatch_to_worker(w, signal, SIGNAL_BY_REF);
     }

@@ -53,6 +53,7 @@ enum part_message {
     PART_ENVELOPE = 0,  /* as the pool gets it */
     PART_REQUEST = 1,   /* to a worker supervisor: its index << 8 */
     PART_CALL_LOST = 2, /* to the head: {{Pid, Tag}, Reason} */
+    PART_NAMED = 3,     /* to the worker that has a name: {Name, Message} */
 };
 
 /* Refused when too much waits there. */

@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "pool/about.h"
 #include "pool/dispatch.h"
+#include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/service.h"
@@ -88,10 +89,12 @@ static void share(struct pool *pool, struct pool *head)
             mem_zalloc(pool->part_count * sizeof(*pool->part_pids));
         pool->segment_pids = mem_zalloc(segments * sizeof(*pool->segment_pids));
         pool->roll = roll_new();
+        pool->known = known_new(pool);
     } else {
         pool->parts = head->parts;
         pool->part_pids = head->part_pids;
         pool->roll = head->roll;
+        pool->known = head->known;
     }
     pool->parts[pool->part] = pool;
 }
@@ -132,9 +135,11 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
         .put_label = about_worker_label,
         .put_state = about_worker_state,
     };
-    worker_slab_init(&pool->slab, sizeof(struct cnode_worker) +
-                                      config->behaviour->state_size);
     share(pool, head);
+    worker_slab_init(&pool->slab,
+                     sizeof(struct cnode_worker) +
+                         config->behaviour->state_size,
+                     pool->known != NULL ? KNOWN_BYTES : 0);
     init_segments(pool);
     intensity_init(&pool->children, restarts, period_ms);
     intensity_init(&pool->self, restarts, period_ms);
@@ -300,7 +305,8 @@ void pool_send_again(struct pool *pool, const struct signal *signal)
 static void work_soon(struct pool *pool)
 {
     if (!timer_is_active(&pool->work)) {
-        loop_timer_start(node_loop(pool->node), &pool->work, 0);
+        loop_timer_start(node_loop(pool->node), &pool->work,
+                         known_must_wait(pool) ? KNOWN_WAIT_MS : 0);
     }
 }
 
@@ -322,6 +328,12 @@ void pool_start_due(struct pool *pool)
     struct list due, *node;
     unsigned done = 0;
 
+    if (known_must_wait(pool)) {
+        if (!list_is_empty(&pool->due)) {
+            work_soon(pool);
+        }
+        return;
+    }
     list_init(&due);
     list_take(&due, &pool->due);
     while (done < STARTS_PER_TURN && (node = list_pop(&due)) != NULL) {
@@ -392,7 +404,7 @@ static bool restart_face(struct face *face)
 static bool stop_segments(struct pool *pool)
 {
     uint64_t until_ns = loop_clock_ns() + STOPS_NS;
-    unsigned budget = STOPS_PER_TURN;
+    unsigned budget = known_must_wait(pool) ? 1 : STOPS_PER_TURN;
 
     for (uint32_t i = 0; i < pool->segment_count; i++) {
         struct segment *segment = &pool->segments[i];
@@ -572,6 +584,7 @@ void pool_free(struct pool *pool)
     intensity_fini(&pool->self);
     if (pool->part == 0) {
         roll_free(pool->roll);
+        known_free(pool->known);
         mem_free(pool->parts);
         mem_free(pool->part_pids);
         mem_free(pool->segment_pids);

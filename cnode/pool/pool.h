@@ -26,6 +26,7 @@
 #include "pool/segment.h"
 #include "pool/worker_slab.h"
 
+struct known;
 struct pools;
 
 enum pool_state { POOL_DOWN, POOL_UP, POOL_STOPPING, POOL_EMPTY };
@@ -43,6 +44,7 @@ struct pool {
     struct pool **parts;       /* of the head */
     struct pid *part_pids;     /* of the head; of the processes of the others */
     struct roll *roll;         /* of the head */
+    struct known *known;       /* of the head; NULL: in no registry */
 
     enum pool_state state;
     bool has_fallen;          /* a face or segment is not up: look at all */

@@ -11,6 +11,7 @@
 #include "node/node.h"
 #include "pool/envelope.h"
 #include "pool/judge.h"
+#include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/spawned.h"
 
@@ -26,6 +27,7 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     ended_init(&pools->ended);
     buf_init(&pools->key_bytes, 0);
     buf_init(&pools->name_bytes, 0);
+    buf_init(&pools->worker_name, 0);
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
     node->forward_owner = pools;
@@ -79,10 +81,8 @@ static int start_pool(struct pool *pool)
 {
     int rc = 0;
 
-    if (pool->config->top.registry == REGISTRY_SYN) {
-        LOG_INFO("registry_not_available",
-                 F_STR("pool", atom_text(pool->config->name)),
-                 F_STR("registry", "syn"), F_STR("used", "none"));
+    if (pool->known != NULL) {
+        rc = known_open(pool->known);
     }
     for (uint32_t i = 1; i < pool->part_count && rc == 0; i++) {
         rc = parts_spawn(pool->parts[i]);
@@ -339,6 +339,7 @@ static void fini_one(struct pools *pools)
     ended_fini(&pools->ended);
     buf_fini(&pools->key_bytes);
     buf_fini(&pools->name_bytes);
+    buf_fini(&pools->worker_name);
 }
 
 void pools_fini(struct pools *pools)

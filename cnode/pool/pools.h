@@ -26,9 +26,10 @@ struct pools {
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
-    struct buf key_bytes;  /* canonical form of an id that came in another */
-    struct syn *syn;       /* NULL: there is none */
-    struct buf name_bytes; /* canonical form of a name that is looked up */
+    struct buf key_bytes;   /* canonical form of an id that came in another */
+    struct syn *syn;        /* NULL: there is none */
+    struct buf name_bytes;  /* canonical form of a name that is looked up */
+    struct buf worker_name; /* known.h */
 
     bool is_running; /* the schedulers run: parts are told, not called */
     bool is_stopping;

@@ -14,6 +14,7 @@
 #include "pool/about.h"
 #include "pool/dispatch.h"
 #include "pool/extras.h"
+#include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -132,6 +133,7 @@ static struct cnode_worker *add_worker(struct segment *segment,
                                .segment = segment->place,
                                .face = FACE_NONE,
                                .id_is_integer = key->is_integer};
+    known_init(w);
     if (key->is_integer) {
         w->id.integer = key->integer;
     } else {

@@ -12,6 +12,7 @@
 #include "pool/child_spec.h"
 #include "pool/dispatch.h"
 #include "pool/inquiry.h"
+#include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -69,7 +70,8 @@ static void pass_on(const struct view *view, uint32_t part)
                   PART_REQUEST | (uint64_t)view->face << 8);
 }
 
-/* One worker per ref: if it is there, that is the one. */
+/* One worker per ref: if it is there, that is the one; or one that the registry
+ * has for it. */
 static void start_worker(const struct view *view, struct cnode_term spec)
 {
     struct pool *pool = view->pool;
@@ -78,6 +80,7 @@ static void start_worker(const struct view *view, struct cnode_term spec)
     struct segment_start start;
     struct worker_key key;
     struct cnode_worker *w;
+    struct pid other;
     uint32_t index;
     int rc;
 
@@ -106,8 +109,14 @@ static void start_worker(const struct view *view, struct cnode_term spec)
     start = (struct segment_start){.face = view->face != FACE_NONE
                                                ? view->face
                                                : roll_choose_face(pool->roll),
+                                   .in_background = known_must_wait(pool),
                                    .args = child.args,
                                    .context = child.context};
+    if (w == NULL && known_elsewhere(pool, &key, &other)) {
+        (void)gen_reply(pool->node, view->self, &view->gen->from, "{ok, ~p}",
+                        other);
+        return;
+    }
     if (w == NULL && segment_start_worker(segment, &key, &start, &w) != 0) {
         reply(view, "{error, ~t}", run_reason(&pool->pools->run));
         return;
@@ -515,6 +524,8 @@ void supervisor_pool_message(struct pool *pool, const struct signal *signal)
 
     if ((signal->id & 0xff) == PART_CALL_LOST) {
         on_call_lost(pool, signal->term);
+    } else if ((signal->id & 0xff) == PART_NAMED) {
+        known_take(pool, signal);
     } else if (pool->state != POOL_UP) { /* another part than the head */
         dispatch_refuse(pool, signal, atom_term(A_shutdown));
     } else if ((signal->id & 0xff) == PART_REQUEST) {

@@ -5,6 +5,7 @@
 #include "pool/sweep.h"
 
 #include "node/node.h"
+#include "pool/known.h"
 #include "pool/pool.h"
 
 enum {
@@ -57,7 +58,9 @@ static void on_sweep(struct timer *timer)
 {
     struct pool *pool = CONTAINER_OF(timer, struct pool, sweep);
 
-    sweep_slice(pool);
+    if (!known_must_wait(pool)) {
+        sweep_slice(pool);
+    }
     sweep_wake(pool);
 }
 

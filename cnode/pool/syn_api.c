@@ -67,6 +67,13 @@ int cnode_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
     return term_is_none(*pid) ? CNODE_NOMEM : 0;
 }
 
+int cnode_syn_whereis(struct cnode_worker *w, struct cnode_term scope,
+                      struct cnode_term name, cnode_answer_fn fn, void *context)
+{
+    return ask(w, scope, cnode_make(w, "{lookup, ~t, ~t}", scope, name),
+               SERVICE_MS, fn, context);
+}
+
 /* --- registered names and members of groups */
 
 /* The worker itself: no pid is named then, and its end will be told. */

@@ -12,6 +12,7 @@
 #include "node/node.h"
 #include "pool/dispatch.h"
 #include "pool/extras.h"
+#include "pool/known.h"
 #include "pool/pool.h"
 #include "pool/run.h"
 
@@ -79,17 +80,15 @@ void waiting_push_starter(struct cnode_worker *w, const struct signal *signal)
 
 /* --- it is up */
 
-static void answer_starters(struct waiting *waiting)
+static void answer_starters(struct waiting *waiting, struct pid pid)
 {
-    struct cnode_worker *w = waiting->worker;
-    struct node *node = worker_pool(w)->node;
+    struct node *node = worker_pool(waiting->worker)->node;
     struct gen_message gen;
     struct signal *signal;
 
     while ((signal = mailbox_pop(&waiting->starters)) != NULL) {
         gen_parse(signal->term, &gen);
-        (void)gen_reply(node, NULL, &gen.from, "{ok, ~p}",
-                        node_pid(node, &w->process));
+        (void)gen_reply(node, NULL, &gen.from, "{ok, ~p}", pid);
         signal_free(signal);
     }
 }
@@ -113,7 +112,8 @@ static void on_up(struct waiting *waiting, bool is_restart)
     if (is_restart) {
         METRIC_INC(workers_restarted);
     }
-    answer_starters(waiting);
+    answer_starters(waiting, node_pid(worker_pool(waiting->worker)->node,
+                                      &waiting->worker->process));
     deliver(waiting);
     waiting_free(waiting);
 }
@@ -136,6 +136,20 @@ static void on_failed(struct waiting *waiting)
     }
 }
 
+/* The registry has another process for its ref. */
+static void pass_on(struct waiting *waiting, struct pid other)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct signal *signal;
+
+    answer_starters(waiting, other);
+    while ((signal = mailbox_pop(&waiting->mail)) != NULL) {
+        known_pass_on(worker_pool(w), other, signal);
+        signal_free(signal);
+    }
+    segment_forget(worker_segment(w), w, atom_term(A_normal));
+}
+
 static void on_backoff(struct timer *timer)
 {
     struct waiting *waiting = CONTAINER_OF(timer, struct waiting, timer);
@@ -150,8 +164,11 @@ void waiting_start(struct waiting *waiting)
     bool is_restart = w->status == WORKER_RESTARTING;
     struct cnode_term args =
         w->extras->args != NULL ? cnode_kept_term(w->extras->args) : term_nil();
+    struct pid other;
 
-    if (worker_open(w, args, atom_term(A_undefined)) == 0) {
+    if (known_has_other(w, &other)) {
+        pass_on(waiting, other);
+    } else if (worker_open(w, args, atom_term(A_undefined)) == 0) {
         on_up(waiting, is_restart);
     } else if (is_restart || pool->config->is_service) {
         worker_log_failed_start(w);

@@ -15,6 +15,7 @@
 #include "node/node.h"
 #include "pool/envelope.h"
 #include "pool/extras.h"
+#include "pool/known.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "term/build.h"
@@ -184,6 +185,7 @@ int worker_open(struct cnode_worker *w, struct cnode_term args,
     if (pool->config->is_service) {
         register_service(w);
     }
+    known_started(w);
     return 0;
 }
 
@@ -336,6 +338,7 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
     take_mail_for_ref(w, &mail);
     ended_add(&pool->pools->ended, w->process.slot, w->process.serial, pool,
               w->hash, loop_now_ms(node_loop(pool->node)));
+    known_ended(w, reason);
     node_exit(pool->node, &w->process, reason);
     segment_worker_ended(segment, w, is_clean, after, &mail);
 }
@@ -344,6 +347,8 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
  * can free it. */
 void worker_on_exit(struct process *process, struct cnode_term reason)
 {
-    worker_end(CONTAINER_OF(process, struct cnode_worker, process), reason,
-               AFTER_RULE);
+    struct cnode_worker *w =
+        CONTAINER_OF(process, struct cnode_worker, process);
+
+    worker_end(w, reason, known_has_lost(w, reason) ? AFTER_NEVER : AFTER_RULE);
 }

@@ -15,9 +15,10 @@
 
 enum { CHUNK_BYTES = 65536 };
 
-void worker_slab_init(struct worker_slab *slab, size_t bytes)
+void worker_slab_init(struct worker_slab *slab, size_t bytes, size_t tail)
 {
-    *slab = (struct worker_slab){.stride = (bytes + 7) & ~(size_t)7};
+    *slab = (struct worker_slab){.stride = ((bytes + 7) & ~(size_t)7) + tail,
+                                 .tail = tail};
     while (slab->stride << (slab->shift + 1) <= CHUNK_BYTES) {
         slab->shift++;
     }
@@ -85,5 +86,5 @@ void worker_slab_free(struct worker_slab *slab, uint32_t number)
     memcpy(object, &slab->free, sizeof(slab->free));
     slab->free = number + 1;
     slab->used--;
-    POISON(object, slab->stride);
+    POISON(object, slab->stride - slab->tail);
 }

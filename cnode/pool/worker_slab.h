@@ -19,13 +19,16 @@ struct worker_slab {
     uint32_t chunk_count, chunk_cap;
     uint32_t shift; /* 2^shift objects in a chunk */
     size_t stride;  /* bytes of an object */
+    size_t tail;    /* the last of them may be read while it is free: 0 */
     uint32_t fresh; /* numbers below were handed out at least once */
     uint32_t free;  /* number + 1 of the first free one; 0: none */
     uint32_t used;
 };
 
-/* `bytes` is made a multiple of 8, to which objects are aligned. */
-void worker_slab_init(struct worker_slab *slab, size_t bytes);
+/* `bytes` is made a multiple of 8, to which objects are aligned. Behind those
+ * are `tail` more (a multiple of 8), which the caller sets to 0 before he frees
+ * an object, so that one can walk the numbers below `fresh`. */
+void worker_slab_init(struct worker_slab *slab, size_t bytes, size_t tail);
 void worker_slab_fini(struct worker_slab *slab);
 
 /* Gives the number of an object, not zeroed. 0; CNODE_LIMIT above

@@ -221,19 +221,42 @@ int syn_lookup(const struct syn *syn, const struct node *here, atom_t scope,
                struct cnode_term *meta)
 {
     const struct syn_pair *pair = find(syn, scope);
+    const struct syn_scope *registry;
     const struct syn_entry *entry;
 
     if (pair == NULL) {
         return CNODE_NO_SCOPE;
     }
-    entry =
-        syn_table_lookup(&pair->kinds[SYN_REGISTRY].scope.table, name, scratch);
+    registry = &pair->kinds[SYN_REGISTRY].scope;
+    entry = syn_table_lookup(&registry->table, name, scratch);
     if (entry == NULL || syn_is_dead_here(here, entry->pid)) {
-        return CNODE_NOT_FOUND;
+        return registry->source == NULL
+                   ? CNODE_NOT_FOUND
+                   : registry->source->find(registry->source_owner, here, name,
+                                            pid, meta);
     }
     *pid = entry->pid;
     *meta = syn_entry_meta(entry);
     return 0;
+}
+
+int syn_send_elsewhere(const struct syn *syn, struct node *here, atom_t scope,
+                       struct cnode_term name, struct pid from,
+                       struct cnode_term message)
+{
+    const struct syn_scope *registry =
+        &find(syn, scope)->kinds[SYN_REGISTRY].scope;
+
+    return registry->source->send(registry->source_owner, here, from, name,
+                                  message);
+}
+
+atom_t syn_watched_elsewhere(const struct syn *syn, atom_t scope)
+{
+    const struct syn_scope *registry =
+        &find(syn, scope)->kinds[SYN_REGISTRY].scope;
+
+    return registry->source->watched(registry->source_owner);
 }
 
 struct wish {

@@ -87,11 +87,19 @@ void syn_nodedown(struct syn *syn, const struct peer *peer);
 
 /* From any scheduler, `here`: who has the name. Terms live until the callback
  * in which this is called returns. CNODE_NOT_FOUND; CNODE_NO_SCOPE: there is no
- * such scope here. */
+ * such scope here; CNODE_ELSEWHERE: a name of a pool's worker, and only another
+ * scheduler knows whether somebody has it. */
 MUST_USE int syn_lookup(const struct syn *syn, const struct node *here,
                         atom_t scope, struct cnode_term name,
                         struct buf *scratch, struct pid *pid,
                         struct cnode_term *meta);
+
+/* After CNODE_ELSEWHERE: a message to whoever has the name, and what its sender
+ * may watch when it is a call (syn_source.h). */
+MUST_USE int syn_send_elsewhere(const struct syn *syn, struct node *here,
+                                atom_t scope, struct cnode_term name,
+                                struct pid from, struct cnode_term message);
+atom_t syn_watched_elsewhere(const struct syn *syn, atom_t scope);
 
 /* An entry of a process of this scheduler that has just ended, which its scope
  * does not know yet: syn hides it. */

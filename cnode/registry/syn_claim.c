@@ -87,6 +87,7 @@ int syn_claim_take(struct syn_scope *scope, struct syn_remote *remote,
     struct syn_entry *entry = syn_claim_holder(scope, claim->name, claim->pid);
     struct syn_rival *earlier;
     bool is_judged = false;
+    int rc;
 
     if (scope->kind == SYN_GROUPS) {
         return take_member(scope, remote, entry, claim);
@@ -97,7 +98,11 @@ int syn_claim_take(struct syn_scope *scope, struct syn_remote *remote,
         syn_rival_drop(scope, earlier);
     }
     if (entry == NULL || pid_equal(entry->pid, claim->pid)) {
-        return renew(scope, remote, entry, claim);
+        rc = renew(scope, remote, entry, claim);
+        if (entry == NULL && rc == 0) {
+            syn_derived_claimed(scope, claim->name);
+        }
+        return rc;
     }
     if (entry->owner->is_local) {
         return conflict(scope, remote, entry, claim, is_judged);

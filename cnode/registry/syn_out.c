@@ -25,6 +25,7 @@ static void begin(struct syn_scope *scope)
     buf_init(&snapshot->buf, 0);
     list_init(&snapshot->changes);
     snapshot->count_at = syn_put_ack_sync(&snapshot->buf, scope->self, 1);
+    syn_derived_begin(scope);
     syn_walk_begin(&snapshot->walk, &scope->table, &scope->table.local);
 }
 
@@ -75,7 +76,7 @@ void syn_out_list(struct syn_scope *scope, struct syn_remote *remote)
     begin(scope);
     if (make(scope, scope->slice)) {
         finish(scope);
-    } else {
+    } else if (!scope->snapshot.is_awaited) {
         scope->events->wake(scope->owner);
     }
 }
@@ -108,6 +109,9 @@ static bool make(struct syn_scope *scope, uint32_t budget)
     const struct syn_entry *entry;
     struct syn_claim claim;
 
+    if (!syn_derived_make(scope)) {
+        return false;
+    }
     for (; budget > 0; budget--) {
         entry = syn_walk_next(&snapshot->walk);
         if (entry == NULL) {
@@ -178,7 +182,7 @@ bool syn_out_work(struct syn_scope *scope)
     if (scope->snapshot.is_made && make(scope, scope->slice)) {
         finish(scope);
     }
-    return scope->snapshot.is_made;
+    return scope->snapshot.is_made && !scope->snapshot.is_awaited;
 }
 
 /* --- changes */

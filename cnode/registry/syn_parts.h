@@ -9,6 +9,7 @@
  *     syn_out.c       what members are told, in order behind a snapshot
  *     syn_request.c   processes of this node: as their owner
  *     syn_answer.c    what other owners answered
+ *     syn_derived.c   names that the table does not have
  */
 #ifndef CNODE_REGISTRY_SYN_PARTS_H
 #define CNODE_REGISTRY_SYN_PARTS_H
@@ -169,6 +170,14 @@ bool syn_request_has_ended(struct syn_scope *scope,
 void syn_request_drop_ended(struct syn_scope *scope, struct syn_entry *entry);
 bool syn_request_work(struct syn_scope *scope);
 void syn_request_fini(struct syn_scope *scope);
+
+/* --- syn_derived.c */
+
+/* A member has the name, which nobody had before. */
+void syn_derived_claimed(struct syn_scope *scope, struct cnode_term name);
+/* A snapshot begins with them. True: it has all. */
+void syn_derived_begin(struct syn_scope *scope);
+bool syn_derived_make(struct syn_scope *scope);
 
 /* --- a queue of messages, counted in scope->held_bytes */
 

@@ -363,6 +363,13 @@ static void answer(struct syn_process *p, const struct gen_from *from,
     watch_time(p);
 }
 
+static bool is_late(struct syn_process *p, uint64_t since_ms)
+{
+    uint64_t ms = loop_now_ms(node_loop(node_of(p))) - since_ms;
+
+    return ms > CALL_LATE_MS || syn_lag_is_late(&p->syn->lag);
+}
+
 /* A call that waits for word of another scheduler. */
 struct waiting {
     struct syn_process *p;
@@ -378,32 +385,69 @@ static void on_alive(struct node *home, void *arg, bool is_alive)
     struct syn_request request;
 
     if (home != NULL && !p->syn->is_over) {
-        uint64_t ms = loop_now_ms(node_loop(home)) - waiting->since_ms;
-
         gen_parse(cnode_kept_term(waiting->call), &message);
         CHECK(syn_request_parse(p->scope.kind, message.body, &request) == 0);
         answer(p, &message.from, &request, is_alive,
-               ms > CALL_LATE_MS || syn_lag_is_late(&p->syn->lag));
+               is_late(p, waiting->since_ms));
     }
     cnode_term_free(waiting->call);
     mem_free(waiting);
 }
 
-static void ask_there(struct syn_process *p, struct cnode_term call,
-                      const struct gen_from *from, struct pid pid)
+/* NULL: he was told that there is no memory. */
+static struct waiting *wait_for(struct syn_process *p, struct cnode_term call,
+                                const struct gen_from *from, uint64_t since_ms)
 {
-    struct node *node = node_of(p);
     struct waiting *waiting = mem_alloc(sizeof(*waiting));
 
-    *waiting = (struct waiting){.p = p,
-                                .call = cnode_term_copy(call),
-                                .since_ms = loop_now_ms(node_loop(node))};
+    *waiting = (struct waiting){
+        .p = p, .call = cnode_term_copy(call), .since_ms = since_ms};
     if (waiting->call == NULL) {
         mem_free(waiting);
-        (void)gen_reply(node, &p->sender, from, "{error, system_limit}");
+        (void)gen_reply(node_of(p), &p->sender, from, "{error, system_limit}");
+        return NULL;
+    }
+    return waiting;
+}
+
+static void take_request(struct syn_process *p, struct cnode_term call,
+                         const struct gen_from *from,
+                         const struct syn_request *request, uint64_t since_ms)
+{
+    struct node *node = node_of(p);
+    struct pid pid = request->claim.pid;
+    struct waiting *waiting;
+
+    if (request->ask == SYN_ASK_ADD && pid.node == node->name &&
+        !node_owns(node, pid)) {
+        waiting = wait_for(p, call, from, since_ms);
+        if (waiting != NULL) {
+            registered_ask(node, pid, on_alive, waiting);
+        }
         return;
     }
-    registered_ask(node, pid, on_alive, waiting);
+    answer(p, from, request,
+           request->ask == SYN_ASK_ADD && registered_find(node, pid),
+           is_late(p, since_ms));
+}
+
+/* Of a name that a pool may have. */
+static void on_fetched(void *arg, bool is_over)
+{
+    struct waiting *waiting = arg;
+    struct syn_process *p = waiting->p;
+    struct gen_message message;
+    struct syn_request request;
+
+    if (!is_over && !p->syn->is_over) {
+        struct cnode_term call = cnode_kept_term(waiting->call);
+
+        gen_parse(call, &message);
+        CHECK(syn_request_parse(p->scope.kind, message.body, &request) == 0);
+        take_request(p, call, &message.from, &request, waiting->since_ms);
+    }
+    cnode_term_free(waiting->call);
+    mem_free(waiting);
 }
 
 static void on_call(struct syn_process *p, const struct signal *signal,
@@ -411,7 +455,8 @@ static void on_call(struct syn_process *p, const struct signal *signal,
 {
     struct node *node = node_of(p);
     struct syn_request request;
-    struct pid pid;
+    struct waiting *waiting;
+    uint64_t since_ms;
     int rc = syn_request_parse(p->scope.kind, message->body, &request);
 
     if (rc != 0) {
@@ -421,14 +466,15 @@ static void on_call(struct syn_process *p, const struct signal *signal,
                                               : "{error, badarg}");
         return;
     }
-    pid = request.claim.pid;
-    if (request.ask == SYN_ASK_ADD && pid.node == node->name &&
-        !node_owns(node, pid)) {
-        ask_there(p, signal->term, &message->from, pid);
-    } else {
-        answer(p, &message->from, &request,
-               request.ask == SYN_ASK_ADD && registered_find(node, pid),
-               syn_lag_is_late(&p->syn->lag));
+    since_ms = loop_now_ms(node_loop(node));
+    if (request.ask == SYN_ASK_NODES ||
+        !syn_scope_may_derive(&p->scope, request.claim.name)) {
+        take_request(p, signal->term, &message->from, &request, since_ms);
+        return;
+    }
+    waiting = wait_for(p, signal->term, &message->from, since_ms);
+    if (waiting != NULL) {
+        syn_scope_fetch(&p->scope, request.claim.name, on_fetched, waiting);
     }
 }
 

@@ -17,13 +17,21 @@ struct syn_ended {
     struct cnode_kept *reason;
 };
 
-/* Of our claims, in this order: members tell a later one by its time. */
-static int64_t next_time(struct syn_scope *scope)
+/* Of our claims, in this order: members tell a later one by its time. Relaxed:
+ * nothing but the number itself is ordered by it. */
+int64_t syn_scope_time(struct syn_scope *scope)
 {
     int64_t now = scope->events->now(scope->owner);
+    int64_t last =
+        atomic_load_explicit(&scope->last_time, memory_order_relaxed);
+    int64_t time;
 
-    scope->last_time = now > scope->last_time ? now : scope->last_time + 1;
-    return scope->last_time;
+    do {
+        time = now > last ? now : last + 1;
+    } while (!atomic_compare_exchange_weak_explicit(&scope->last_time, &last,
+                                                    time, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return time;
 }
 
 static void put_error(struct buf *answer, atom_t reason)
@@ -58,7 +66,7 @@ static void add(struct syn_scope *scope, const struct syn_claim *asked,
     struct syn_entry *entry;
     int rc;
 
-    claim.time = next_time(scope);
+    claim.time = syn_scope_time(scope);
     if (old != NULL && claim.time <= old->time) {
         claim.time = old->time + 1; /* a conflict has made it so late */
     }

@@ -281,12 +281,10 @@ void syn_scope_put_all(const struct syn_scope *scope, struct buf *buf)
 {
     const struct syn_remote *remote;
 
-    term_put_list(buf, (uint32_t)scope->table.count);
     put_owner(&scope->table.local, buf);
     MAP_EACH(remote, &scope->remotes) {
         put_owner(&remote->owner, buf);
     }
-    term_put_nil(buf);
 }
 
 void syn_scope_put_nodes(const struct syn_scope *scope, struct buf *buf)

@@ -28,6 +28,7 @@
 #define CNODE_REGISTRY_SYN_SCOPE_H
 
 #include "base/block.h"
+#include "registry/syn_source.h"
 #include "registry/syn_wire.h"
 
 /* Two claims on one name; `theirs` is of another node, `ours` of this one. */
@@ -77,21 +78,27 @@ struct syn_scope {
     uint32_t slice; /* entries done at once */
     uint32_t asks;  /* nodes to ask (again) later: syn_scope_tick() */
     struct syn_table table;
-    struct map remotes;   /* struct syn_remote by node */
-    struct map rivals;    /* struct syn_rival, the first of each name */
-    size_t rival_bytes;   /* at most limits.syn_held_bytes */
-    struct list jobs;     /* struct syn_remote.in_jobs: purge, merge */
-    struct list ended;    /* struct syn_ended: have many names */
-    size_t held_bytes;    /* at most limits.syn_held_bytes */
+    struct map remotes; /* struct syn_remote by node */
+    struct map rivals;  /* struct syn_rival, the first of each name */
+    size_t rival_bytes; /* at most limits.syn_held_bytes */
+    struct list jobs;   /* struct syn_remote.in_jobs: purge, merge */
+    struct list ended;  /* struct syn_ended: have many names */
+    size_t held_bytes;  /* at most limits.syn_held_bytes */
+    const struct syn_source *source; /* NULL: all our names are in the table */
+    void *source_owner;
     struct syn_snapshot { /* our entries, for those who asked */
         bool is_made;     /* just now */
+        bool has_derived; /* those of the source, which come first */
+        bool is_awaited;  /* the next slice of them */
+        uint32_t number;
+        uint64_t source_at;
         uint32_t count;
         size_t count_at;
         struct buf buf;
         struct syn_walk walk;
         struct list changes; /* made since it began, struct syn_held */
     } snapshot;
-    int64_t last_time; /* ours are strictly increasing */
+    _Atomic int64_t last_time; /* ours are strictly increasing */
     struct buf out, reason, scratch;
 };
 
@@ -152,6 +159,32 @@ void syn_scope_decide(struct syn_scope *scope, struct cnode_term name,
                       struct pid theirs, struct pid ours,
                       enum syn_decision decision);
 
+/* --- names of a source (syn_source.h); registry only */
+
+/* Once, before anything comes. It lives as long as the scope. */
+void syn_scope_use(struct syn_scope *scope, const struct syn_source *source,
+                   void *owner);
+/* Any thread: the time of a claim that is made now, later than all before. */
+int64_t syn_scope_time(struct syn_scope *scope);
+/* One more has its name, or one has it no more: all members are told. True:
+ * somebody else has it too, and it is to be fetched; not from inside. */
+bool syn_scope_started(struct syn_scope *scope, const struct syn_claim *claim);
+void syn_scope_left(struct syn_scope *scope, const struct syn_claim *claim,
+                    struct cnode_term reason);
+/* The name is one of the source, whether somebody has it or not. */
+bool syn_scope_derives(const struct syn_scope *scope, struct cnode_term name);
+/* And who has it by the source. */
+void syn_scope_peek(struct syn_scope *scope, struct cnode_term name,
+                    syn_found_fn done, void *arg);
+/* The table does not have the name; the source may. */
+bool syn_scope_may_derive(struct syn_scope *scope, struct cnode_term name);
+/* Then it is moved into the table if the source has it; `done` (may be NULL)
+ * follows, perhaps at once; `is_over`: only to free `arg`. */
+void syn_scope_fetch(struct syn_scope *scope, struct cnode_term name,
+                     void (*done)(void *arg, bool is_over), void *arg);
+/* How many the source has. */
+uint64_t syn_scope_derived(const struct syn_scope *scope);
+
 /* --- processes of other nodes: what their owner answered to a request that was
  * sent to it. Changes the table, and appends what syn's API returns:
  * ok | {error, Reason}. */
@@ -164,7 +197,7 @@ void syn_scope_answered(struct syn_scope *scope,
 /* Whose entries are those of a node: this one or a member. NULL: no member. */
 const struct syn_owner *syn_scope_owner(const struct syn_scope *scope,
                                         atom_t node);
-/* Appends all entries, of all nodes: [{Name, Pid, Meta}]. */
+/* Appends all entries of the table, of all nodes, each {Name, Pid, Meta}. */
 void syn_scope_put_all(const struct syn_scope *scope, struct buf *buf);
 /* The members' nodes, without this one. */
 void syn_scope_put_nodes(const struct syn_scope *scope, struct buf *buf);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "node/registered.h"
 #include "registry/syn_calls.h"
+#include "registry/syn_dump.h"
 #include "registry/syn_multi_call.h"
 #include "registry/syn_publish.h"
 #include "term/build.h"
@@ -108,6 +109,39 @@ static int reply_result(const struct syn_query *q, struct cnode_term answer)
     return 0;
 }
 
+/* --- a call that waits for word of another scheduler */
+
+struct row;
+static const struct row *read_call(struct syn *syn, struct cnode_term call,
+                                   struct syn_query *q);
+
+struct waiting {
+    struct syn *syn;
+    struct cnode_kept *call;
+    enum syn_kind kind;
+    struct pid pid;
+};
+
+/* NULL: no memory. */
+static struct waiting *waiting_new(const struct syn_query *q)
+{
+    struct cnode_kept *call = cnode_term_copy(q->call);
+    struct waiting *waiting;
+
+    if (call == NULL) {
+        return NULL;
+    }
+    waiting = mem_alloc(sizeof(*waiting));
+    *waiting = (struct waiting){.syn = q->syn, .call = call};
+    return waiting;
+}
+
+static void waiting_free(struct waiting *waiting)
+{
+    cnode_term_free(waiting->call);
+    mem_free(waiting);
+}
+
 /* --- register, unregister, join, leave: of a process here, or by asking its
  * owner */
 
@@ -142,18 +176,6 @@ static int request_there(const struct syn_query *q, enum syn_kind kind,
     return syn_calls_ask(q, kind, &request);
 }
 
-/* A process of another scheduler: the call waits until it is known whether that
- * lives. */
-struct waiting {
-    struct syn *syn;
-    struct cnode_kept *call;
-    enum syn_kind kind;
-    struct pid pid;
-};
-
-static const struct row *read_call(struct syn *syn, struct cnode_term call,
-                                   struct syn_query *q);
-
 static void on_alive(struct node *home, void *arg, bool is_alive)
 {
     struct waiting *waiting = arg;
@@ -165,22 +187,21 @@ static void on_alive(struct node *home, void *arg, bool is_alive)
         (void)request_here(&q, waiting->kind, SYN_ASK_ADD, waiting->pid,
                            is_alive);
     }
-    cnode_term_free(waiting->call);
-    mem_free(waiting);
+    waiting_free(waiting);
 }
 
+/* A process of another scheduler: the call waits until it is known whether that
+ * lives. */
 static int ask_there(const struct syn_query *q, enum syn_kind kind,
                      struct pid pid)
 {
-    struct cnode_kept *call = cnode_term_copy(q->call);
-    struct waiting *waiting;
+    struct waiting *waiting = waiting_new(q);
 
-    if (call == NULL) {
+    if (waiting == NULL) {
         return CNODE_NOMEM;
     }
-    waiting = mem_alloc(sizeof(*waiting));
-    *waiting =
-        (struct waiting){.syn = q->syn, .call = call, .kind = kind, .pid = pid};
+    waiting->kind = kind;
+    waiting->pid = pid;
     registered_ask(q->syn->node, pid, on_alive, waiting);
     return 0;
 }
@@ -265,21 +286,50 @@ static int reply_entry(const struct syn_query *q, const struct syn_entry *entry)
     return reply_end(q);
 }
 
+/* A worker of a pool, or nobody. */
+static void on_peeked(void *arg, bool is_over, const struct syn_claim *claim)
+{
+    struct waiting *waiting = arg;
+    struct syn_query q;
+
+    if (!is_over && !waiting->syn->is_over &&
+        read_call(waiting->syn, cnode_kept_term(waiting->call), &q) != NULL) {
+        if (claim == NULL) {
+            (void)reply_atom(&q, A_undefined);
+        } else {
+            term_format(reply_begin(&q), "{~p, ~t}", claim->pid, claim->meta);
+            (void)reply_end(&q);
+        }
+    }
+    waiting_free(waiting);
+}
+
 static int lookup(const struct syn_query *q)
 {
     const struct syn_entry *entry =
         syn_table_find(table_of(q, SYN_REGISTRY), q->args[0], PID_NONE);
+    struct syn_scope *scope = &q->pair->kinds[SYN_REGISTRY].scope;
+    struct waiting *waiting;
 
-    return reply_entry(
-        q, entry != NULL && syn_is_dead_here(q->syn->node, entry->pid) ? NULL
-                                                                       : entry);
+    if (entry != NULL && !syn_is_dead_here(q->syn->node, entry->pid)) {
+        return reply_entry(q, entry);
+    }
+    if (!syn_scope_derives(scope, q->args[0])) {
+        return reply_entry(q, NULL);
+    }
+    waiting = waiting_new(q);
+    if (waiting == NULL) {
+        return CNODE_NOMEM;
+    }
+    syn_scope_peek(scope, q->args[0], on_peeked, waiting);
+    return 0;
 }
 
 static int count(const struct syn_query *q)
 {
     const struct syn_scope *scope = &q->pair->kinds[SYN_REGISTRY].scope;
     const struct syn_owner *owner;
-    uint64_t n = scope->table.count;
+    uint64_t n = scope->table.count + syn_scope_derived(scope);
 
     if (q->arg_count > 0) {
         if (cnode_type(q->args[0]) != CNODE_TYPE_ATOM) {
@@ -287,6 +337,7 @@ static int count(const struct syn_query *q)
         }
         owner = syn_scope_owner(scope, term_atom(q->args[0]));
         n = owner != NULL ? owner->count : 0;
+        n += owner != NULL && owner->is_local ? syn_scope_derived(scope) : 0;
     }
     term_put_uint(reply_begin(q), n);
     return reply_end(q);
@@ -332,8 +383,7 @@ static int dump(const struct syn_query *q)
     if (scope == NULL) {
         return CNODE_EINVALID;
     }
-    syn_scope_put_all(scope, reply_begin(q));
-    return reply_end(q);
+    return syn_dump(q->syn, scope, q->call);
 }
 
 static int subcluster_nodes(const struct syn_query *q)
@@ -451,6 +501,53 @@ static const struct row *read_call(struct syn *syn, struct cnode_term call,
     return NULL;
 }
 
+/* {error, Reason} when it is not answered otherwise. */
+static void run_row(const struct syn_query *q, const struct row *row)
+{
+    int rc = row->run(q);
+
+    if (rc != 0) {
+        (void)gen_reply(q->syn->node, &q->syn->process, &q->from, "{error, ~a}",
+                        cnode_error_atom(rc));
+    }
+}
+
+static void on_fetched(void *arg, bool is_over)
+{
+    struct waiting *waiting = arg;
+    struct syn *syn = waiting->syn;
+    const struct row *row;
+    struct syn_query q;
+
+    if (!is_over && !syn->is_over) {
+        row = read_call(syn, cnode_kept_term(waiting->call), &q);
+        if (row != NULL && syn_open(syn, q.scope, &q.pair) == 0) {
+            run_row(&q, row);
+        }
+    }
+    waiting_free(waiting);
+}
+
+/* A request about a name that a pool may have. */
+static bool must_fetch(const struct syn_query *q, const struct row *row)
+{
+    return (row->run == register_name || row->run == unregister_name) &&
+           syn_scope_may_derive(&q->pair->kinds[SYN_REGISTRY].scope,
+                                q->args[0]);
+}
+
+static void run_query(const struct syn_query *q, const struct row *row)
+{
+    struct waiting *waiting = must_fetch(q, row) ? waiting_new(q) : NULL;
+
+    if (waiting == NULL) {
+        run_row(q, row);
+        return;
+    }
+    syn_scope_fetch(&q->pair->kinds[SYN_REGISTRY].scope, q->args[0], on_fetched,
+                    waiting);
+}
+
 /* A scope that is not there is started. */
 static void on_message(struct process *process, const struct signal *signal)
 {
@@ -472,9 +569,8 @@ static void on_message(struct process *process, const struct signal *signal)
     }
     rc = row == NULL ? CNODE_EINVALID : syn_open(syn, q.scope, &q.pair);
     if (rc == 0) {
-        rc = row->run(&q);
-    }
-    if (rc != 0) {
+        run_query(&q, row);
+    } else {
         (void)gen_reply(syn->node, process, &q.from, "{error, ~a}",
                         cnode_error_atom(rc));
     }

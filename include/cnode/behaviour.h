@@ -368,10 +368,15 @@ CNODE_API int cnode_syn_unregister(struct cnode_worker *w,
                                    struct cnode_term pid, cnode_answer_fn fn,
                                    void *context);
 /* Who has a name, at once: CNODE_NOT_FOUND: nobody. The terms live as long as
- * the callback. */
+ * the callback. CNODE_ELSEWHERE: a name of a pool's worker, and only another
+ * scheduler of this node knows: ask cnode_syn_whereis(). */
 CNODE_API int cnode_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
                                struct cnode_term name, struct cnode_term *pid,
                                struct cnode_term *meta);
+/* The same for any name: the answer is {Pid, Meta} or undefined. */
+CNODE_API int cnode_syn_whereis(struct cnode_worker *w, struct cnode_term scope,
+                                struct cnode_term name, cnode_answer_fn fn,
+                                void *context);
 /* Registered names: of a node, or undefined for all. */
 CNODE_API int cnode_syn_count(struct cnode_worker *w, struct cnode_term scope,
                               struct cnode_term node, cnode_answer_fn fn,

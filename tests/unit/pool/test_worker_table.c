@@ -29,7 +29,7 @@ static int setup(void **state)
 {
     (void)state;
     atom_init();
-    worker_slab_init(&slab, sizeof(struct cnode_worker) + 8);
+    worker_slab_init(&slab, sizeof(struct cnode_worker) + 8, 0);
     worker_table_init(&table, &slab);
     buf_init(&text, 0);
     buf_init(&scratch, 0);
@@ -216,7 +216,7 @@ static void objects_of_any_size_are_aligned_and_apart(void **state)
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         struct worker_slab s;
 
-        worker_slab_init(&s, sizes[i]);
+        worker_slab_init(&s, sizes[i], 0);
         for (uint32_t n = 0; n < 300; n++) {
             uint32_t number;
 

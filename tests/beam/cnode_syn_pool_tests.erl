@@ -1,0 +1,371 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% A pool with "registry": "syn" and two BEAM nodes with real syn: its workers
+%% are in the scope Pool.Registry, as if they had registered themselves. On one,
+%% two and four schedulers. Without real syn (CNODE_SYN_EBIN) a second C node is
+%% the other member.
+-module(cnode_syn_pool_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+%% on a BEAM node
+-export([register_many/1, owners/1]).
+
+-import(cnode_peer, [eventually/1, eventually/2]).
+-import(cnode_syn, [call/2, agent/1, on/4]).
+
+-define(POOL, 'Elixir.Users').
+-define(MODULE_OF_REFS, 'Elixir.Users.Worker').
+-define(S, 'Elixir.Users.Registry').
+-define(PATIENCE, 20000).
+
+-record(ctx, {c, pool, sup, a, b}).
+
+%% ------------------------------------------------------------------- fixtures
+
+pool_test_() ->
+    [
+        cnode_syn:suite(fun(Dir) -> start(Dir, Schedulers) end, fun stop/1, [
+            {title(Schedulers, Sentence), Fun}
+         || {Sentence, Fun} <- [
+                {"a started worker is seen with its name and metadata", fun started/1},
+                {"its name is told before its pid", fun told_in_order/1},
+                {"a restarted worker has its name again", fun restarted/1},
+                {"a worker that ended is seen no more", fun ended/1},
+                {"workers are counted, all and by node", fun counts/1},
+                {"a name of a BEAM is not started, and gets the messages", fun passed_on/1},
+                {"C finds its workers by name", fun looked_up/1},
+                {"via reaches a worker on any scheduler", fun via/1},
+                {"a BEAM unregisters a worker", fun unregistered/1},
+                {"a BEAM gives a worker other metadata", fun updated/1},
+                {"a name that a worker has is taken", fun taken/1},
+                {"a later claim wins, and the worker ends", fun loses/1},
+                {"an earlier claim loses, and the worker stays", fun wins/1},
+                {"many conflicts at once end no pool", fun many_conflicts/1},
+                {"who comes later gets all workers at once", fun snapshot/1},
+                {"workers that come and go meanwhile are right in the end", fun churn/1}
+            ]
+        ])
+     || Schedulers <- schedulers()
+    ].
+
+%% CNODE_TEST_SCHEDULERS: with that number only.
+schedulers() ->
+    case os:getenv("CNODE_TEST_SCHEDULERS") of
+        false -> [1, 2, 4];
+        Text -> [list_to_integer(Text)]
+    end.
+
+title(Schedulers, Sentence) -> lists:concat([Sentence, " (", Schedulers, " schedulers)"]).
+
+without_syn_test_() ->
+    cnode_peer:tests([
+        {title(N, "two C nodes see each other's workers"), fun() -> two_c_nodes(N) end}
+     || N <- schedulers()
+    ]).
+
+start_c(Schedulers) ->
+    Config = #{
+        services => #{probe => #{behaviour => probe}},
+        pools => #{?POOL => #{behaviour => counter, registry => syn}}
+    },
+    cnode_peer:start(Config, #{args => ["--set", "runtime.schedulers=" ++ integer_to_list(Schedulers)]}).
+
+start(Dir, Schedulers) ->
+    C = start_c(Schedulers),
+    A = cnode_syn:start_beam(Dir, [?S]),
+    B = cnode_syn:start_beam(Dir, [?S]),
+    {?MODULE, Code, File} = code:get_object_code(?MODULE),
+    [{module, ?MODULE} = on(X, code, load_binary, [?MODULE, File, Code]) || X <- [A, B]],
+    [cnode_syn:connect(X, Y) || {X, Y} <- [{A, C}, {B, C}, {A, B}]],
+    eventually(fun() -> length(call(C, {syn, subcluster_nodes, registry, ?S})) =:= 2 end, ?PATIENCE),
+    Ctx = #ctx{c = C, a = A, b = B, pool = pool(C)},
+    {_, Sup, _, _} = lists:keyfind({worker_supervisor, 1}, 1, supervisor:which_children({?POOL, cnode_peer:name(C)})),
+    Ctx#ctx{sup = Sup}.
+
+stop(#ctx{c = C, a = A, b = B}) ->
+    cnode_syn:stop_beam(A),
+    cnode_syn:stop_beam(B),
+    ?assertEqual(0, cnode_peer:stop(C)).
+
+pool(C) -> cnode_pool:new(#{name => ?POOL, nodes => [cnode_peer:name(C)]}).
+
+%% -------------------------------------------------------------------- helpers
+
+name(Id) -> {worker, {ref, ?MODULE_OF_REFS, Id}}.
+
+meta(#ctx{c = C}) -> [{node, cnode_peer:name(C)}].
+
+lookup({_, _} = Beam, Id) -> on(Beam, syn, lookup, [?S, name(Id)]).
+
+%% A call, so what the scope was told before has been heard.
+heard(Beam) -> on(Beam, syn, subcluster_nodes, [registry, ?S]).
+
+increment(#ctx{pool = Pool}, Id) -> cnode_pool:call(Pool, Id, increment).
+
+process(#ctx{pool = Pool}, Id) ->
+    {ok, {Pid, _}} = cnode_pool:fetch(Pool, Id, process),
+    Pid.
+
+spec(Id) ->
+    Ref = {ref, ?MODULE_OF_REFS, Id},
+    {{'Elixir.Noizu.AdvancedPool.Worker.Server', start_link, [Ref, [[]], undefined]}, permanent, 5000, worker,
+        ['Elixir.Noizu.AdvancedPool.Worker.Server']}.
+
+start_child(Sup, Id) -> gen_server:call(Sup, {start_child, spec(Id)}, ?PATIENCE).
+
+seen(#ctx{a = A, b = B}, Id, What) ->
+    eventually(fun() ->
+        Seen = [lookup(A, Id), lookup(B, Id)],
+        Seen =:= [What, What] orelse {Seen, What}
+    end, ?PATIENCE).
+
+%% ------------------------------------------------------------------ its names
+
+started(Ctx) ->
+    Ids = [1, 2, 3, <<"user-4">>, {room, 5}, -6, 1 bsl 80],
+    [?assertEqual(1, increment(Ctx, Id)) || Id <- Ids],
+    [seen(Ctx, Id, {process(Ctx, Id), meta(Ctx)}) || Id <- Ids].
+
+told_in_order(#ctx{a = A, sup = Sup} = Ctx) ->
+    [
+        begin
+            {ok, Pid} = on(A, gen_server, call, [Sup, {start_child, spec({ordered, N})}]),
+            _ = heard(A),
+            ?assertEqual({Pid, meta(Ctx)}, lookup(A, {ordered, N}))
+        end
+     || N <- lists:seq(1, 50)
+    ].
+
+restarted(#ctx{pool = Pool} = Ctx) ->
+    Pid = process(Ctx, crashing),
+    seen(Ctx, crashing, {Pid, meta(Ctx)}),
+    _ = (catch cnode_pool:crash(Pool, crashing)),
+    Again = process(Ctx, crashing),
+    ?assertNotEqual(Pid, Again),
+    seen(Ctx, crashing, {Again, meta(Ctx)}).
+
+ended(#ctx{pool = Pool} = Ctx) ->
+    Pid = process(Ctx, ending),
+    seen(Ctx, ending, {Pid, meta(Ctx)}),
+    _ = cnode_pool:kill(Pool, ending),
+    seen(Ctx, ending, undefined).
+
+counts(#ctx{c = C, a = A, sup = Sup} = Ctx) ->
+    [{ok, _} = start_child(Sup, {counted, N}) || N <- lists:seq(1, 20)],
+    Agent = agent(A),
+    ok = on(A, syn, register, [?S, {counted, beam}, Agent]),
+    Name = cnode_peer:name(C),
+    eventually(fun() ->
+        Own = on(A, syn, registry_count, [?S, Name]),
+        All = on(A, syn, registry_count, [?S]),
+        Counts = {call(C, {syn, count, ?S, Name}), call(C, {syn, count, ?S})},
+        Own >= 20 andalso (Counts =:= {Own, All} orelse {Counts, Own, All})
+    end, ?PATIENCE),
+    Agent ! {exit, normal},
+    seen(Ctx, nobody, undefined).
+
+%% ------------------------------------------------- processes of other nodes
+
+passed_on(#ctx{a = A, b = B, sup = Sup, pool = Pool} = Ctx) ->
+    Agent = agent(A),
+    ok = on(A, syn, register, [?S, name(theirs), Agent, [{node, element(2, A)}]]),
+    seen(Ctx, theirs, {Agent, [{node, element(2, A)}]}),
+    eventually(fun() -> start_child(Sup, theirs) =:= {ok, Agent} end),
+    ?assertEqual({ok, Agent}, on(B, gen_server, call, [Sup, {start_child, spec(theirs)}])),
+    ?assertMatch({agent, {msg_envelope, _, _, _, _, _}}, cnode_pool:call(Pool, theirs, increment)),
+    ok = cnode_pool:cast(Pool, theirs, hello),
+    eventually(fun() ->
+        [X || {'$gen_cast', {msg_envelope, _, _, _, _, _}} = X <- cnode_syn:kept(Agent)] =/= []
+    end),
+    Agent ! {exit, normal},
+    seen(Ctx, theirs, undefined),
+    eventually(fun() -> cnode_pool:call(Pool, theirs, increment) =:= 1 end),
+    seen(Ctx, theirs, {process(Ctx, theirs), meta(Ctx)}).
+
+looked_up(#ctx{c = C} = Ctx) ->
+    Ids = lists:seq(101, 116),
+    Pids = [{Id, process(Ctx, Id)} || Id <- Ids],
+    [?assertEqual({Pid, meta(Ctx)}, call(C, {syn, lookup, ?S, name(Id)})) || {Id, Pid} <- Pids],
+    ?assertEqual(undefined, call(C, {syn, lookup, ?S, name(absent)})),
+    All = call(C, {syn, dump, registry, ?S}),
+    [?assert(lists:member({name(Id), Pid, meta(Ctx)}, All)) || {Id, Pid} <- Pids].
+
+via(#ctx{c = C} = Ctx) ->
+    [
+        begin
+            N = increment(Ctx, {via, Id}),
+            ?assertEqual({ok, N + 1}, call(C, {call, {via, syn, {?S, name({via, Id})}}, increment, 5000}))
+        end
+     || Id <- lists:seq(1, 16)
+    ].
+
+unregistered(#ctx{a = A, pool = Pool} = Ctx) ->
+    Pid = process(Ctx, unnamed),
+    seen(Ctx, unnamed, {Pid, meta(Ctx)}),
+    ok = on(A, syn, unregister, [?S, name(unnamed)]),
+    seen(Ctx, unnamed, undefined),
+    ?assertEqual({error, undefined}, on(A, syn, unregister, [?S, name(unnamed)])),
+    ?assertEqual(Pid, process(Ctx, unnamed)),
+    _ = cnode_pool:kill(Pool, unnamed),
+    Again = process(Ctx, unnamed),
+    seen(Ctx, unnamed, {Again, meta(Ctx)}).
+
+updated(#ctx{a = A, b = B, pool = Pool} = Ctx) ->
+    Pid = process(Ctx, other),
+    seen(Ctx, other, {Pid, meta(Ctx)}),
+    ok = on(A, syn, register, [?S, name(other), Pid, meta(Ctx)]),
+    ok = on(B, syn, register, [?S, name(other), Pid, more]),
+    seen(Ctx, other, {Pid, more}),
+    _ = cnode_pool:kill(Pool, other),
+    seen(Ctx, other, undefined),
+    seen(Ctx, other, {process(Ctx, other), meta(Ctx)}).
+
+%% Names of other workers' processes, and of one on the C node.
+taken(#ctx{a = A, c = C} = Ctx) ->
+    Pid = process(Ctx, taken),
+    seen(Ctx, taken, {Pid, meta(Ctx)}),
+    Probe = cnode_syn:probe(C),
+    ?assertEqual({error, taken}, on(A, syn, register, [?S, name(taken), Probe, x])),
+    ?assertEqual({error, taken}, call(Probe, {syn, register, ?S, name(taken), x})),
+    seen(Ctx, taken, {Pid, meta(Ctx)}).
+
+%% ------------------------------------------------------------------ conflicts
+
+%% A is alone with its name, and has it later, or earlier, than C.
+loses(Ctx) -> lists:foreach(fun(N) -> loses(Ctx, {loses, N}) end, lists:seq(1, 4)).
+
+loses(#ctx{a = A, b = B, c = C} = Ctx, Id) ->
+    cnode_syn:split(A, C),
+    cnode_syn:split(A, B),
+    Worker = process(Ctx, Id),
+    Monitor = monitor(process, Worker),
+    Agent = agent(A),
+    ok = on(A, syn, register, [?S, name(Id), Agent, theirs]),
+    cnode_syn:heal(A, C),
+    cnode_syn:heal(A, B),
+    seen(Ctx, Id, {Agent, theirs}),
+    Reason = receive {'DOWN', Monitor, process, _, R} -> R after ?PATIENCE -> none end,
+    ?assertEqual({syn_resolve_kill, name(Id), meta(Ctx)}, Reason),
+    eventually(fun() -> call(C, {syn, lookup, ?S, name(Id)}) =:= {Agent, theirs} end).
+
+wins(Ctx) -> lists:foreach(fun(N) -> wins(Ctx, {wins, N}) end, lists:seq(1, 4)).
+
+wins(#ctx{a = A, b = B, c = C} = Ctx, Id) ->
+    cnode_syn:split(A, C),
+    cnode_syn:split(A, B),
+    Agent = agent(A),
+    ok = on(A, syn, register, [?S, name(Id), Agent, theirs]),
+    Worker = process(Ctx, Id),
+    cnode_syn:heal(A, C),
+    cnode_syn:heal(A, B),
+    seen(Ctx, Id, {Worker, meta(Ctx)}),
+    eventually(fun() -> not on(A, erlang, is_process_alive, [Agent]) end),
+    ?assertEqual(Worker, process(Ctx, Id)),
+    eventually(fun() -> call(C, {syn, lookup, ?S, name(Id)}) =:= {Worker, meta(Ctx)} end).
+
+%% More losers than a segment may restart workers.
+many_conflicts(#ctx{a = A, b = B, c = C, sup = Sup} = Ctx) ->
+    Count = 3000,
+    Faces = supervisor:which_children({?POOL, cnode_peer:name(C)}),
+    cnode_syn:split(A, C),
+    cnode_syn:split(A, B),
+    [{ok, _} = start_child(Sup, {many, N}) || N <- lists:seq(1, Count)],
+    ok = on(A, ?MODULE, register_many, [Count]),
+    cnode_syn:heal(A, C),
+    cnode_syn:heal(A, B),
+    Name = element(2, A),
+    eventually(fun() ->
+        on(B, ?MODULE, owners, [Count]) =:= [Name] andalso on(A, ?MODULE, owners, [Count]) =:= [Name]
+    end, ?PATIENCE),
+    ?assertEqual(Faces, supervisor:which_children({?POOL, cnode_peer:name(C)})),
+    {ok, Pid} = start_child(Sup, {many, 1}),
+    ?assertEqual(Name, node(Pid)),
+    seen(Ctx, nobody, undefined).
+
+register_many(Count) ->
+    [ok = syn:register(?S, name({many, N}), cnode_syn:begin_agent(), N) || N <- lists:seq(1, Count)],
+    ok.
+
+owners(Count) ->
+    lists:usort([
+        case syn:lookup(?S, name({many, N})) of
+            undefined -> undefined;
+            {Pid, _} -> node(Pid)
+        end
+     || N <- lists:seq(1, Count)
+    ]).
+
+%% ---------------------------------------------------------------- many of them
+
+snapshot(#ctx{c = C, a = A, sup = Sup} = Ctx) ->
+    Count = 20000,
+    start_many(Sup, snapshot, Count),
+    cnode_syn:split(A, C),
+    eventually(fun() -> on(A, syn, registry_count, [?S, cnode_peer:name(C)]) =:= 0 end, ?PATIENCE),
+    cnode_syn:heal(A, C),
+    agree(Ctx),
+    ?assert(on(A, syn, registry_count, [?S, cnode_peer:name(C)]) >= Count).
+
+churn(#ctx{c = C, a = A, b = B, sup = Sup, pool = Pool} = Ctx) ->
+    Self = self(),
+    Workers = [
+        spawn_link(fun() ->
+            [
+                begin
+                    {ok, _} = start_child(Sup, {churn, K, N}),
+                    N rem 2 =:= 0 andalso cnode_pool:kill(Pool, {churn, K, N}),
+                    N rem 5 =:= 0 andalso (catch cnode_pool:crash(Pool, {churn, K, N - 1}))
+                end
+             || N <- lists:seq(1, 1000)
+            ],
+            Self ! {done, self()}
+        end)
+     || K <- lists:seq(1, 4)
+    ],
+    [begin cnode_syn:split(X, C), cnode_syn:heal(X, C) end || X <- [A, B, A, B]],
+    [receive {done, W} -> ok after 60000 -> error(churn) end || W <- Workers],
+    agree(Ctx).
+
+start_many(Sup, Tag, Count) ->
+    Refs = [gen_server:send_request(Sup, {start_child, spec({Tag, N})}) || N <- lists:seq(1, Count)],
+    [{reply, {ok, _}} = gen_server:receive_response(R, 60000) || R <- Refs].
+
+%% All have what the C node has; and those are the workers that it has.
+agree(#ctx{c = C, a = A, b = B, sup = Sup}) ->
+    eventually(fun() ->
+        Tables = [T, T2, T3] = [cnode_syn:table(N, registry, ?S) || N <- [C, A, B]],
+        T =:= T2 andalso T2 =:= T3 orelse {differ, [length(X) || X <- Tables], lists:sublist((T -- T2) ++ (T2 -- T), 3)}
+    end, 60000),
+    Pids = [Pid || {_, Pid, _, _} <- gen_server:call(Sup, which_children, 60000), is_pid(Pid)],
+    Table = cnode_syn:table(C, registry, ?S),
+    Known = [Pid || {_, Pid, _} <- Table, node(Pid) =:= cnode_peer:name(C)],
+    ?assertEqual([], Known -- Pids).
+
+%% ---------------------------------------------------------------- without syn
+
+two_c_nodes(Schedulers) ->
+    C1 = start_c(Schedulers),
+    C2 = start_c(1),
+    Name2 = cnode_peer:name(C2),
+    true = call(C1, {connect, Name2}),
+    eventually(fun() -> length(call(C1, {syn, subcluster_nodes, registry, ?S})) =:= 1 end),
+    Pool = pool(C1),
+    Pids = [
+        begin
+            1 = cnode_pool:call(Pool, Id, increment),
+            {ok, {Pid, _}} = cnode_pool:fetch(Pool, Id, process),
+            {Id, Pid}
+        end
+     || Id <- lists:seq(1, 64)
+    ],
+    [
+        eventually(fun() -> call(C2, {syn, lookup, ?S, name(Id)}) =:= {Pid, [{node, cnode_peer:name(C1)}]} end)
+     || {Id, Pid} <- Pids
+    ],
+    %% the second node passes calls on to the first
+    [?assertEqual(2, cnode_pool:call(pool(C2), Id, increment)) || {Id, _} <- Pids],
+    ?assertEqual(64, call(C1, {syn, count, ?S})),
+    ?assertEqual(0, cnode_peer:stop(C1)),
+    eventually(fun() -> call(C2, {syn, count, ?S}) =:= 0 end),
+    ?assertEqual(0, cnode_peer:stop(C2)).
