@@ -17,7 +17,7 @@
 -export([suite/2, suite/3, tests/1, tests/2]).
 -export([start/1, start/2, try_start/2, stop/1, kill/1, signal/2]).
 -export([name/1, info/1, os_pid/1, lines/1]).
--export([start_beam/0, start_beam/1, start_beam_of/1, start_beam_as/2, stop_beam/1]).
+-export([start_beam/0, start_beam/1, start_beam_of/1, start_beam_of/2, start_beam_as/2, stop_beam/1]).
 -export([start_epmd/1, stop_epmd/1, epmd_names/1, free_port/0]).
 -export([start_distribution/0, unique/1, unique_atom/1, tmp_dir/0, eventually/1, eventually/2, resident_kib/1]).
 -export([worker/2, counters/1]).
@@ -227,9 +227,11 @@ start_beam_as(Full, Args) ->
 
 %% One of another release, "27", that scripts/otp.sh has made; it has none of our
 %% code. `here`: of this one.
-start_beam_of(here) -> start_beam([]);
-start_beam_of(Release) ->
-    start_beam(unique("b"), {filename:absname("scripts/otp.sh"), ["run", Release, "erl"]}, []).
+start_beam_of(Release) -> start_beam_of(Release, []).
+
+start_beam_of(here, Args) -> start_beam(Args);
+start_beam_of(Release, Args) ->
+    start_beam(unique("b"), {filename:absname("scripts/otp.sh"), ["run", Release, "erl"]}, Args).
 
 start_beam(Full, Exec, Args) ->
     start_distribution(),

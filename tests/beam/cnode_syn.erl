@@ -7,6 +7,7 @@
 %% in a folder that is named after its version. Without it these suites say how
 %% many tests were left out.
 %%
+%% CNODE_SYN_OTP=27: the BEAM nodes are of that release (scripts/otp.sh).
 %% CNODE_SYN_TARGET=beam runs them against a BEAM with the first version instead
 %% of the C node: what they demand is what syn does.
 -module(cnode_syn).
@@ -99,8 +100,15 @@ start_beam(Dir, Scopes) -> start_beam(Dir, Scopes, []).
 
 %% {Peer, Node}, with syn running. Splits are the test's to make: `global` does
 %% not add more of them. {otp, Release} instead of arguments: of that release.
-start_beam(Dir, Scopes, {otp, Release}) -> with_scopes(cnode_peer:start_beam_of(Release), Dir, Scopes);
-start_beam(Dir, Scopes, Args) -> with_scopes(cnode_peer:start_beam(no_more_splits() ++ Args), Dir, Scopes).
+start_beam(Dir, Scopes, {otp, Release}) ->
+    with_scopes(cnode_peer:start_beam_of(Release, no_more_splits()), Dir, Scopes);
+start_beam(Dir, Scopes, Args) ->
+    Release =
+        case os:getenv("CNODE_SYN_OTP") of
+            false -> here;
+            Given -> Given
+        end,
+    with_scopes(cnode_peer:start_beam_of(Release, no_more_splits() ++ Args), Dir, Scopes).
 
 start_beam_as(Name, Dir, Scopes) -> with_scopes(cnode_peer:start_beam_as(Name, no_more_splits()), Dir, Scopes).
 
