@@ -101,17 +101,13 @@ int api_dest(struct cnode_worker *w, struct cnode_term term, struct dest *dest)
 struct cnode_term api_make_pid(struct cnode_worker *w, struct pid pid)
 {
     struct run *run = api_run(w);
-    struct cnode_term term;
-    struct buf buf;
 
     if (run == NULL) {
         return TERM_NONE;
     }
-    buf_init(&buf, 0);
-    term_put_pid(&buf, pid);
-    term = run_keep(run, api_term(&buf));
-    buf_fini(&buf);
-    return term;
+    buf_clear(&run->made);
+    term_put_pid(&run->made, pid);
+    return run_keep(run, api_term(&run->made));
 }
 
 int api_atom(struct cnode_term term, atom_t *atom)
@@ -129,20 +125,21 @@ int api_atom(struct cnode_term term, atom_t *atom)
 struct cnode_term cnode_make(struct cnode_worker *w, const char *format, ...)
 {
     struct run *run = api_run(w);
-    struct cnode_term term = TERM_NONE;
-    struct buf buf;
+    struct buf *buf;
     va_list args;
 
-    buf_init(&buf, 0);
-    va_start(args, format);
-    term_vformat(&buf, format, args);
-    va_end(args);
-    if (run != NULL && buf_error(&buf) == 0) {
-        term = run_keep(run, api_term(&buf));
+    if (run == NULL) {
+        return TERM_NONE;
     }
-    (void)api_rc(w, "cnode_make", format, buf_error(&buf));
-    buf_fini(&buf);
-    return term;
+    buf = &run->made;
+    buf_clear(buf);
+    va_start(args, format);
+    term_vformat(buf, format, args);
+    va_end(args);
+    if (api_rc(w, "cnode_make", format, buf_error(buf)) != 0) {
+        return TERM_NONE;
+    }
+    return run_keep(run, api_term(buf));
 }
 
 /* --- answering */

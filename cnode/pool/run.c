@@ -9,37 +9,87 @@
 #include <cnode/error.h>
 
 #include "base/mem.h"
+#include "base/poison.h"
 #include "node/node.h"
 #include "pool/pools.h"
 #include "term/build.h"
 
-struct run_term {
-    struct run_term *next;
+enum { CHUNK_BYTES = 4096, MADE_BYTES = 65536 };
+
+/* Memory for the terms of one callback after the other. */
+struct run_chunk {
+    struct run_chunk *next; /* older ones */
+    size_t used, size;
     uint8_t bytes[];
 };
 
+static void free_chunk(struct run *run)
+{
+    struct run_chunk *chunk = run->chunks;
+
+    run->chunks = chunk->next;
+    UNPOISON(chunk->bytes, chunk->size);
+    mem_free(chunk);
+}
+
+/* The first chunk stays. */
 static void drop_terms(struct run *run)
 {
-    while (run->terms != NULL) {
-        struct run_term *term = run->terms;
-
-        run->terms = term->next;
-        mem_free(term);
+    if (run->chunks == NULL) {
+        return;
     }
+    while (run->chunks->next != NULL) {
+        free_chunk(run);
+    }
+    run->chunks->used = 0;
+    POISON(run->chunks->bytes, run->chunks->size);
+    if (run->made.cap > MADE_BYTES) {
+        buf_fini(&run->made);
+    }
+}
+
+/* The first one, which stays, is small. */
+static int add_chunk(struct run *run, size_t size)
+{
+    size_t all = run->chunks == NULL || size < CHUNK_BYTES ? CHUNK_BYTES : size;
+    struct run_chunk *chunk = mem_try(sizeof(*chunk) + all);
+
+    if (chunk == NULL) {
+        return CNODE_NOMEM;
+    }
+    *chunk = (struct run_chunk){.next = run->chunks, .size = all};
+    POISON(chunk->bytes, all);
+    run->chunks = chunk;
+    return 0;
+}
+
+static uint8_t *take_bytes(struct run *run, size_t size)
+{
+    struct run_chunk *chunk = run->chunks;
+    uint8_t *bytes;
+
+    while (chunk == NULL || chunk->size - chunk->used < size) {
+        if (add_chunk(run, size) != 0) {
+            return NULL;
+        }
+        chunk = run->chunks;
+    }
+    bytes = chunk->bytes + chunk->used;
+    chunk->used += size;
+    UNPOISON(bytes, size);
+    return bytes;
 }
 
 struct cnode_term run_keep(struct run *run, struct cnode_term term)
 {
     size_t size = cnode_term_size(term);
-    struct run_term *kept = mem_try(sizeof(*kept) + size);
+    uint8_t *bytes = take_bytes(run, size);
 
-    if (kept == NULL) {
+    if (bytes == NULL) {
         return TERM_NONE;
     }
-    memcpy(kept->bytes, term.at, size);
-    kept->next = run->terms;
-    run->terms = kept;
-    return term_at(kept->bytes, size);
+    memcpy(bytes, term.at, size);
+    return term_at(bytes, size);
 }
 
 void run_init(struct run *run)
@@ -49,6 +99,7 @@ void run_init(struct run *run)
     buf_init(&run->self, 0);
     buf_init(&run->id, 0);
     buf_init(&run->ref, 0);
+    buf_init(&run->made, 0);
 }
 
 void run_fini(struct run *run)
@@ -57,7 +108,10 @@ void run_fini(struct run *run)
     buf_fini(&run->self);
     buf_fini(&run->id);
     buf_fini(&run->ref);
-    drop_terms(run);
+    while (run->chunks != NULL) {
+        free_chunk(run);
+    }
+    buf_fini(&run->made);
 }
 
 void run_begin(struct run *run, struct cnode_worker *w)

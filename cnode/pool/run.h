@@ -31,7 +31,8 @@ struct run {
 
     /* terms for the callback, made when it asks for them */
     struct buf self, id, ref;
-    struct run_term *terms; /* others: see run_keep() */
+    struct run_chunk *chunks; /* others: see run_keep() */
+    struct buf made;          /* one of them, while it is written */
 };
 
 void run_init(struct run *run);
