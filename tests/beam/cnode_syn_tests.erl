@@ -344,6 +344,8 @@ via_to_beam(#ctx{c = C, a = A, b = B} = Ctx) ->
     ok = call(P, {cast, Via, a_cast}),
     eventually(fun() -> [{a_message, 1}, {'$gen_cast', a_cast}] =:= kept(Pid) end),
     Monitor = call(P, {monitor, Via}),
+    %% The monitor and the exit come by different connections: this follows the first.
+    ?assertEqual({ok, {agent, hello}}, call(P, {call, Via, hello, 5000})),
     Pid ! {exit, bye},
     eventually(fun() -> [{'DOWN', Monitor, process, Pid, bye}] =:= call(P, flush) end),
     have(Ctx, registry, {via, a}, []),
