@@ -91,6 +91,11 @@ void *mem_try(size_t size)
     return is_failure_due() ? NULL : malloc(size == 0 ? 1 : size);
 }
 
+void *mem_try_zalloc(size_t size)
+{
+    return is_failure_due() ? NULL : calloc(1, size == 0 ? 1 : size);
+}
+
 void *mem_try_realloc(void *old, size_t size)
 {
     return is_failure_due() ? NULL : realloc(old, size == 0 ? 1 : size);

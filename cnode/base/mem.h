@@ -20,6 +20,7 @@ char *mem_strdup(const char *text);
 /* For every size that a peer or user chooses, after it passed a named limit.
  * NULL when there is not enough memory. */
 MUST_USE void *mem_try(size_t size);
+MUST_USE void *mem_try_zalloc(size_t size); /* zero filled, as it is used */
 MUST_USE void *mem_try_realloc(void *old, size_t size); /* old stays valid */
 
 void mem_free(void *ptr); /* NULL is fine */

@@ -17,7 +17,6 @@
 #include "base/shared_map.h"
 
 #include <sched.h>
-#include <string.h>
 
 #include <cnode/error.h>
 
@@ -137,11 +136,10 @@ static struct shared_table *table_new(uint32_t slots)
     struct shared_table *table;
     size_t slot = sizeof(table->items[0]) + sizeof(table->hashes[0]);
 
-    table = mem_try(sizeof(*table) + slots * slot);
+    table = mem_try_zalloc(sizeof(*table) + slots * slot);
     if (table != NULL) {
         table->mask = slots - 1;
         table->hashes = (_Atomic uint32_t *)(void *)(table->items + slots);
-        memset((void *)table->hashes, 0, slots * sizeof(table->hashes[0]));
     }
     return table;
 }
@@ -188,6 +186,20 @@ static int make_room(struct shared_map *map)
     }
     return table->mask >= SLOTS_MAX - 1 ? CNODE_NOMEM
                                         : resize(map, (table->mask + 1) * 2);
+}
+
+void shared_map_reserve(struct shared_map *map, uint32_t more)
+{
+    const struct shared_table *table = own_table(map);
+    uint64_t slots = table == NULL ? SLOTS_FIRST : table->mask + 1;
+
+    while (slots < SLOTS_MAX &&
+           (uint64_t)map->count + more >= slots - 1 - (slots - 1) / 4) {
+        slots *= 2;
+    }
+    if (table == NULL || slots > (uint64_t)table->mask + 1) {
+        (void)resize(map, (uint32_t)slots); /* else it grows as they come */
+    }
 }
 
 /* --- the writer: items */

@@ -45,6 +45,9 @@ void *shared_map_get(const struct shared_map *map, uint64_t hash,
 
 /* The writer. CNODE_NOMEM: the table cannot grow. The key is not there yet. */
 MUST_USE int shared_map_add(struct shared_map *map, uint64_t hash, void *item);
+/* So many more are going to be added: the table grows now, while it has few
+ * items to move, and not in several steps. */
+void shared_map_reserve(struct shared_map *map, uint32_t more);
 /* Returns what it took out, or NULL. Not freed: that is up to the caller, by
  * way of retire. */
 void *shared_map_remove(struct shared_map *map, uint64_t hash, const void *key);

@@ -182,13 +182,17 @@ void syn_remote_leave(struct syn_scope *scope, struct syn_remote *remote,
 
 /* --- its messages */
 
-static void begin_merge(struct syn_remote *remote, struct cnode_term list)
+static void begin_merge(struct syn_scope *scope, struct syn_remote *remote,
+                        struct cnode_term list)
 {
     in_move(remote, SYN_IN_MERGE);
     syn_table_round(&remote->owner);
     if (!term_get_list(list, &remote->left, &remote->next)) {
         remote->left = 0; /* [] */
         remote->next = list;
+    }
+    if (remote->left > remote->owner.count) {
+        syn_table_reserve(&scope->table, remote->left - remote->owner.count);
     }
 }
 
@@ -252,7 +256,7 @@ static int keep_list(struct syn_scope *scope, struct syn_remote *remote,
 
     if (block != NULL && remote->in == SYN_IN_QUIET) {
         remote->list = block;
-        begin_merge(remote, term_behind(term, offset));
+        begin_merge(scope, remote, term_behind(term, offset));
         run(scope, remote);
         return 0;
     }
@@ -277,7 +281,7 @@ static int hear_list(struct syn_scope *scope, struct syn_remote *remote,
     if (remote->in != SYN_IN_QUIET || count > scope->slice) {
         return keep_list(scope, remote, list, term);
     }
-    begin_merge(remote, list); /* and done at once */
+    begin_merge(scope, remote, list); /* and done at once */
     run(scope, remote);
     return 0;
 }
@@ -416,7 +420,7 @@ static void take_held(struct syn_scope *scope, struct syn_remote *remote)
     rc = syn_message_parse(scope->kind, term, &message);
     if (rc == 0 && message.what == SYN_ACK_SYNC) {
         remote->list = block;
-        begin_merge(remote, message.list);
+        begin_merge(scope, remote, message.list);
         return;
     }
     if (rc == 0) {

@@ -346,6 +346,17 @@ static int take_place(struct syn_table *table, struct syn_entry *entry,
     return 0;
 }
 
+void syn_table_reserve(struct syn_table *table, uint32_t more)
+{
+    uint64_t room = limits.syn_entries > table->count
+                        ? limits.syn_entries - table->count
+                        : 0;
+
+    if (table->kind == SYN_REGISTRY) {
+        shared_map_reserve(&table->names, more < room ? more : (uint32_t)room);
+    }
+}
+
 int syn_table_put(struct syn_table *table, struct syn_entry *old,
                   struct syn_owner *owner, const struct syn_claim *claim,
                   struct syn_entry **result)

@@ -109,6 +109,8 @@ MUST_USE int syn_table_put(struct syn_table *table, struct syn_entry *old,
                            struct syn_owner *owner,
                            const struct syn_claim *claim,
                            struct syn_entry **entry);
+/* So many more entries are about to come. */
+void syn_table_reserve(struct syn_table *table, uint32_t more);
 /* The same entry with a later time. */
 static inline void syn_table_touch(struct syn_entry *entry, int64_t time)
 {

@@ -174,6 +174,31 @@ static void tables_that_are_outgrown_are_retired(void **state)
     shared_map_fini(&map);
 }
 
+static void a_table_with_room_reserved_does_not_grow(void **state)
+{
+    struct shared_map map;
+
+    (void)state;
+    init(&map);
+    assert_int_equal(shared_map_add(&map, hash_u64(0), &items[0]), 0);
+    items[0].is_in = true;
+    mem_fail_after(1);
+    shared_map_reserve(&map, KEYS - 1); /* then it grows as they come */
+    mem_fail_after(0);
+    assert_int_equal(retired, 0);
+    shared_map_reserve(&map, KEYS - 1);
+    assert_int_equal(retired, 1);
+    for (uint32_t i = 1; i < KEYS; i++) {
+        assert_int_equal(shared_map_add(&map, hash_u64(i), &items[i]), 0);
+        items[i].is_in = true;
+    }
+    assert_int_equal(retired, 1);
+    shared_map_reserve(&map, 0);
+    assert_int_equal(retired, 1);
+    assert_consistent(&map, hash_u64, KEYS);
+    shared_map_fini(&map);
+}
+
 static void without_memory_nothing_changes(void **state)
 {
     struct shared_map map;
@@ -204,6 +229,7 @@ int main(void)
         cmocka_unit_test(an_empty_map_finds_nothing),
         cmocka_unit_test(a_replaced_item_is_found_no_more),
         cmocka_unit_test(tables_that_are_outgrown_are_retired),
+        cmocka_unit_test(a_table_with_room_reserved_does_not_grow),
         cmocka_unit_test(without_memory_nothing_changes),
     };
     return cmocka_run_group_tests_name("shared_map", tests, NULL, NULL);
