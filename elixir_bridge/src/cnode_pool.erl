@@ -111,7 +111,9 @@ looked_up(Scope, Name) ->
         {Pid, _Meta} -> Pid;
         undefined -> undefined
     catch
-        error:{invalid_scope, Scope} -> undefined
+        error:{invalid_scope, Scope} -> undefined;
+        %% it is not running
+        error:badarg -> undefined
     end.
 
 %% The node where a ref lives now. A pid of a node that is none of the pool's is

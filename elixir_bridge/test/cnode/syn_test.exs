@@ -96,6 +96,34 @@ defmodule CNode.SynTest do
   end
 
   @tag :cnode
+  test "workers in C are names of syn" do
+    config = [pool: InC, behaviour: "counter"] |> pool_config() |> Map.put(:registry, "syn")
+    node = start_c_node(%{pools: %{InC => config}})
+    start(InC, nodes: [node.name])
+    ref = {:ref, Module.concat(InC, Worker), 1}
+    assert InC.get_direct_link!(1) == {:link, nil, nil, ref}
+    assert InC.s_call!(1, :increment) == 1
+
+    # Registered before it is answered: known by now, and without asking.
+    pid = :cnode_pool.registered(InC.__pool__(), ref)
+    assert node(pid) == node.name
+    assert {^pid, [node: _]} = :syn.lookup(Module.concat(InC, Registry), {:worker, ref})
+    assert InC.get_direct_link!(1) == {:link, node.name, pid, ref}
+    assert CNode.Registry.whereis_name({InC, 1}) == pid
+    assert GenServer.call({:via, CNode.Registry, {InC, 1}}, :increment) == 2
+    assert InC.s_call({:link, node.name, pid, ref}, :get) == 2
+
+    assert InC.kill!(1) == :ok
+    eventually(fn -> :cnode_pool.registered(InC.__pool__(), ref) == :undefined end)
+    assert InC.ping(1) == {:ok, false}
+    assert InC.s_call!(1, :get) == 0
+
+    # And lost with its node.
+    stop_c_node(node)
+    eventually(fn -> :cnode_pool.registered(InC.__pool__(), ref) == :undefined end)
+  end
+
+  @tag :cnode
   test "a C process and one of Elixir find each other by name" do
     scope = Module.concat(InC, Names)
     {:ok, _} = Application.ensure_all_started(:syn)
