@@ -68,6 +68,7 @@ static void known(struct syn_scope *scope, struct syn_remote *remote,
     }
     if (remote->has_listed && remote->in == SYN_IN_QUIET &&
         remote->ask_in == 0) {
+        remote->is_overtaken = true;
         syn_remote_ask_in(scope, remote, 1);
     }
 }

@@ -103,7 +103,7 @@ static int claim_again(struct syn_scope *scope, struct syn_remote *remote,
         entry->round = round;
     }
     if (rival != NULL) {
-        rival->round = round;
+        syn_rival_set_round(rival, round);
     }
     return rc;
 }

@@ -149,6 +149,8 @@ struct syn_rival *syn_rival_best(struct syn_scope *scope,
 MUST_USE int syn_rival_put(struct syn_scope *scope, struct syn_remote *remote,
                            const struct syn_claim *claim, uint32_t round,
                            bool is_judged);
+/* It was said in that round of its node's lists. */
+void syn_rival_set_round(struct syn_rival *rival, uint32_t round);
 void syn_rival_drop(struct syn_scope *scope, struct syn_rival *rival);
 struct syn_claim syn_rival_claim(const struct syn_rival *rival);
 

@@ -103,6 +103,18 @@ struct syn_rival *syn_rival_best(struct syn_scope *scope,
 
 /* --- coming and going */
 
+/* Those of an older round come first: see syn_remote.c, sweep(). */
+void syn_rival_set_round(struct syn_rival *rival, uint32_t round)
+{
+    struct syn_remote *remote = rival->remote;
+
+    rival->round = round;
+    list_remove(&rival->in_remote);
+    list_push_back(round == remote->owner.round ? &remote->rivals
+                                                : remote->rivals.next,
+                   &rival->in_remote);
+}
+
 int syn_rival_put(struct syn_scope *scope, struct syn_remote *remote,
                   const struct syn_claim *claim, uint32_t round, bool is_judged)
 {
@@ -133,16 +145,13 @@ int syn_rival_put(struct syn_scope *scope, struct syn_remote *remote,
                                 .hash = key.hash,
                                 .pid = claim->pid,
                                 .time = claim->time,
-                                .round = round,
                                 .name_bytes = (uint32_t)key.size,
                                 .meta_bytes = (uint32_t)meta_bytes,
                                 .is_judged = is_judged};
     memcpy(bytes_of(rival), key.bytes, key.size);
     memcpy(bytes_of(rival) + key.size, claim->meta.at, meta_bytes);
-    /* Those of an older round come first: see syn_remote.c, sweep(). */
-    list_push_back(round == remote->owner.round ? &remote->rivals
-                                                : remote->rivals.next,
-                   &rival->in_remote);
+    list_init(&rival->in_remote);
+    syn_rival_set_round(rival, round);
     scope->rival_bytes += size_of(rival);
     first = map_get(&scope->rivals, key.hash, &key);
     if (first == NULL) {

@@ -114,7 +114,8 @@ static void tick(struct syn_scope *scope, struct syn_remote *remote)
     if (syn_remote_is_member(remote) && remote->has_listed &&
         remote->out == SYN_OUT_NOTHING && remote->in == SYN_IN_QUIET) {
         syn_out_list(scope, remote); /* there was no memory for it before */
-    } else {
+    }
+    if (!remote->has_listed || remote->is_overtaken) {
         syn_remote_ask(scope, remote);
     }
 }

@@ -198,6 +198,30 @@ a_claim_that_its_next_list_does_not_have_does_not_return(void **state)
     assert_string_equal(syn_world_table(w), "{a,<n2@h.1.0>,x,10}");
 }
 
+/* n2@h had a; its next list has b, which n3@h has, and c. While that is merged
+ * n3@h takes a. */
+static void a_claim_that_gives_way_during_a_merge_is_swept(void **state)
+{
+    struct syn_world *w = *state;
+
+    syn_world_meet(w, 3, "[{b, ~p, m, 50}]", syn_world_pid(3, 2));
+    claim(w, 2, 1, 10);
+    w->scope.slice = 1;
+    assert_int_equal(
+        syn_world_hear(
+            w, 2, "{'3.0', ack_sync, ~p, [{b, ~p, m, 2}, {c, ~p, m, 2}]}",
+            syn_world_pid(2, 100), syn_world_pid(2, 2), syn_world_pid(2, 3)),
+        0);
+    claim(w, 3, 1, 60);
+    assert_int_equal(w->scope.rivals.count, 2);
+    while (syn_scope_work(&w->scope)) {
+    }
+    assert_int_equal(w->scope.rivals.count, 1);
+    withdraw(w, 3, 1);
+    assert_string_equal(syn_world_table(w),
+                        "{b,<n3@h.2.0>,m,50} {c,<n2@h.3.0>,m,2}");
+}
+
 static void of_several_claims_the_best_comes_next(void **state)
 {
     struct syn_world *w = *state;
@@ -395,6 +419,7 @@ int main(void)
         TEST(the_other_claim_returns_when_it_goes),
         TEST(a_claim_that_was_withdrawn_does_not_return),
         TEST(a_claim_that_its_next_list_does_not_have_does_not_return),
+        TEST(a_claim_that_gives_way_during_a_merge_is_swept),
         TEST(of_several_claims_the_best_comes_next),
         TEST(claims_of_3_3_0_are_not_remembered),
         TEST(claims_without_room_are_forgotten),
