@@ -77,7 +77,8 @@ steps(World, End, N) ->
             steps(step(rand:uniform(100), World), End, N + 1)
     end.
 
-step(X, World) when X =< 60 -> use(World);
+step(X, World) when X =< 50 -> use(World);
+step(X, World) when X =< 60 -> look(World);
 step(X, World) when X =< 70 -> kill(World);
 step(X, World) when X =< 80 -> many(World);
 step(X, World) when X =< 88 -> lose(World);
@@ -103,6 +104,12 @@ use(World) ->
 many(World) ->
     Node = one_of(nodes_of(World)),
     [do(Node, register, Pid) || Pid <- maps:get(name_of(Node), World#world.processes)],
+    World.
+
+%% On all schedulers of a C node, while the table changes.
+look(#world{cs = Cs, processes = Processes} = World) ->
+    Probes = maps:get(name_of(one_of(Cs)), Processes),
+    [cnode_syn:cast(P, {syn, lookup, ?S, name()}) || P <- Probes, _ <- lists:seq(1, 50)],
     World.
 
 do(#{name := _} = C, What, Pid) -> cnode_syn:cast(C, c_term(What, Pid));
