@@ -57,6 +57,8 @@ def count_line(line):
     if re.match(r"\d+ passed, \d+ failed", line):
         return [number(r"(\d+) passed", line), number(r"(\d+) failed", line),
                 number(r"(\d+) skipped", line)]
+    if re.match(r"skipped \d+ tests: ", line):  # of our EUnit suites
+        return [0, 0, number(r"skipped (\d+)", line)]
     if re.match(r"(All \d+ tests|Test) passed\.", line):
         return [number(r"All (\d+)", line) or 1, 0, 0]
     if re.match(r"Failed: \d+\. +Skipped: \d+\. +Passed: \d+", line):
