@@ -68,7 +68,7 @@ title(Dir, Sentence) -> lists:flatten(["syn ", label(Dir), ": ", Sentence]).
 %% A node with the service probe. Its name is what the tests know of it.
 start_c(Scopes) -> start_c(Scopes, #{}).
 
-%% Options: node, syn (more of the configuration), name.
+%% Options: node, syn, limits (more of the configuration), name.
 start_c(Scopes, Opts) ->
     case os:getenv("CNODE_SYN_TARGET") of
         "beam" -> start_reference(Scopes, Opts);
@@ -79,6 +79,7 @@ start_real(Scopes, Opts) ->
     Config = #{
         node => maps:get(node, Opts, #{}),
         syn => (maps:get(syn, Opts, #{}))#{scopes => Scopes},
+        limits => maps:get(limits, Opts, #{}),
         services => #{probe => #{behaviour => probe}}
     },
     cnode_peer:start(Config, maps:with([name], Opts)).

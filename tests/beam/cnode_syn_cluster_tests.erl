@@ -22,7 +22,8 @@ joining_test_() ->
         {"a hidden C node", fun hidden_c/1},
         {"a hidden BEAM", fun hidden_beam/1},
         {"two C nodes and no syn between them", fun c_to_c/1},
-        {"strict mode", fun strict/1}
+        {"strict mode", fun strict/1},
+        {"what is too large or too much", fun limits/1}
     ]).
 
 losses_test_() ->
@@ -238,6 +239,40 @@ strict(Dir) ->
     ?assertEqual(ok, ask(Pid, {register, [?S, self_too, Pid, 2]})),
     all_have([C, A], [{strict, P, 1}, {self_too, Pid, 2}]),
     stop([C, A]).
+
+%% A BEAM has none of these limits.
+limits(Dir) ->
+    C = cnode_syn:start_c([?S], #{limits => #{syn_entries => 100, syn_name_bytes => 100, syn_meta_bytes => 100}}),
+    A = cnode_syn:start_beam(Dir, [?S]),
+    connect(A, C),
+    case C of
+        #{beam := _} -> ok;
+        _ -> limits(A, C)
+    end,
+    stop([C, A]).
+
+limits(A, C) ->
+    [P, Pid] = [probe(C), agent(A)],
+    Large = binary:copy(<<"x">>, 100),
+    [?assertEqual({error, too_large}, call(P, {syn, What, ?S, Name, Meta})) || What <- [register, join],
+        {Name, Meta} <- [{Large, m}, {n, Large}]],
+    [?assertEqual({error, too_large}, on(A, syn, What, [?S, Name, P, Meta])) || What <- [register, join],
+        {Name, Meta} <- [{Large, m}, {n, Large}]],
+    %% Those of others are not seen, and the rest is.
+    [ok = on(A, syn, register, [?S, Name, Pid, Meta]) || {Name, Meta} <- [{Large, m}, {with_meta, Large}, {small, m}]],
+    all_have([C], [{small, Pid, m}]),
+    ?assertEqual(undefined, call(C, {syn, lookup, ?S, Large})),
+    %% As many as there may be.
+    [ok = on(A, syn, register, [?S, {many, N}, Pid, m]) || N <- lists:seq(1, 150)],
+    eventually(fun() -> 100 =:= call(C, {syn, count, ?S}) end, ?PATIENCE),
+    ?assertEqual({error, system_limit}, call(P, {syn, register, ?S, one_more, m})),
+    ?assertEqual({error, system_limit}, on(A, syn, register, [?S, one_more, P, m])),
+    [ok = on(A, syn, unregister, [?S, {many, N}]) || N <- lists:seq(1, 150)],
+    all_have([C], [{small, Pid, m}]),
+    ok = call(P, {syn, register, ?S, one_more, m}),
+    ok = on(A, syn, unregister, [?S, Large]),
+    ok = on(A, syn, unregister, [?S, with_meta]),
+    all_have([C, A], [{small, Pid, m}, {one_more, P, m}]).
 
 %% --------------------------------------------------------------------- losses
 
