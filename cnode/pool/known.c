@@ -315,12 +315,13 @@ bool known_has_other(const struct cnode_worker *w, struct pid *pid)
     return buf_error(name) == 0 && has_other(pool, term_of(name), pid);
 }
 
+/* From us, as a peer takes no signal of a third node from us. */
 void known_pass_on(struct pool *pool, struct pid pid,
                    const struct signal *signal)
 {
     const struct dest dest = dest_pid(pid);
     int rc =
-        route_send(pool->node, signal->from, &dest,
+        route_send(pool->node, node_pid(pool->node, &pool->process), &dest,
                    (struct payload){.bytes = signal->term.at,
                                     .size = cnode_term_size(signal->term)});
 

@@ -9,7 +9,7 @@
 -include_lib("eunit/include/eunit.hrl").
 
 %% on a BEAM node
--export([register_many/1, owners/1]).
+-export([register_many/1, owners/1, watch/1, watched/0]).
 
 -import(cnode_peer, [eventually/1, eventually/2]).
 -import(cnode_syn, [call/2, agent/1, on/4]).
@@ -58,14 +58,24 @@ schedulers() ->
 
 title(Schedulers, Sentence) -> lists:concat([Sentence, " (", Schedulers, " schedulers)"]).
 
+%% What may wait for a node is small here.
+pace_test_() ->
+    cnode_syn:tests([
+        {title(N, "starts wait for a node that does not keep up"), fun(Dir) -> paced(Dir, N) end}
+     || N <- schedulers()
+    ]).
+
 without_syn_test_() ->
     cnode_peer:tests([
         {title(N, "two C nodes see each other's workers"), fun() -> two_c_nodes(N) end}
      || N <- schedulers()
     ]).
 
-start_c(Schedulers) ->
+start_c(Schedulers) -> start_c(Schedulers, #{}).
+
+start_c(Schedulers, Limits) ->
     Config = #{
+        limits => Limits,
         services => #{probe => #{behaviour => probe}},
         pools => #{?POOL => #{behaviour => counter, registry => syn}}
     },
@@ -75,13 +85,16 @@ start(Dir, Schedulers) ->
     C = start_c(Schedulers),
     A = cnode_syn:start_beam(Dir, [?S]),
     B = cnode_syn:start_beam(Dir, [?S]),
-    {?MODULE, Code, File} = code:get_object_code(?MODULE),
-    [{module, ?MODULE} = on(X, code, load_binary, [?MODULE, File, Code]) || X <- [A, B]],
+    [load(X) || X <- [A, B]],
     [cnode_syn:connect(X, Y) || {X, Y} <- [{A, C}, {B, C}, {A, B}]],
     eventually(fun() -> length(call(C, {syn, subcluster_nodes, registry, ?S})) =:= 2 end, ?PATIENCE),
     Ctx = #ctx{c = C, a = A, b = B, pool = pool(C)},
     {_, Sup, _, _} = lists:keyfind({worker_supervisor, 1}, 1, supervisor:which_children({?POOL, cnode_peer:name(C)})),
     Ctx#ctx{sup = Sup}.
+
+load(Beam) ->
+    {?MODULE, Code, File} = code:get_object_code(?MODULE),
+    {module, ?MODULE} = on(Beam, code, load_binary, [?MODULE, File, Code]).
 
 stop(#ctx{c = C, a = A, b = B}) ->
     cnode_syn:stop_beam(A),
@@ -279,9 +292,12 @@ many_conflicts(#ctx{a = A, b = B, c = C, sup = Sup} = Ctx) ->
         on(B, ?MODULE, owners, [Count]) =:= [Name] andalso on(A, ?MODULE, owners, [Count]) =:= [Name]
     end, ?PATIENCE),
     ?assertEqual(Faces, supervisor:which_children({?POOL, cnode_peer:name(C)})),
-    {ok, Pid} = start_child(Sup, {many, 1}),
-    ?assertEqual(Name, node(Pid)),
-    seen(Ctx, nobody, undefined).
+    %% C may still be at it
+    eventually(fun() ->
+        {ok, Pid} = start_child(Sup, {many, 1}),
+        node(Pid) =:= Name
+    end, ?PATIENCE),
+    agree(Ctx).
 
 register_many(Count) ->
     [ok = syn:register(?S, name({many, N}), cnode_syn:begin_agent(), N) || N <- lists:seq(1, Count)],
@@ -330,6 +346,47 @@ churn(#ctx{c = C, a = A, b = B, sup = Sup, pool = Pool} = Ctx) ->
 start_many(Sup, Tag, Count) ->
     Refs = [gen_server:send_request(Sup, {start_child, spec({Tag, N})}) || N <- lists:seq(1, Count)],
     [{reply, {ok, _}} = gen_server:receive_response(R, 60000) || R <- Refs].
+
+paced(Dir, Schedulers) ->
+    Count = 100000,
+    C = start_c(Schedulers, #{send_queue_bytes => 1048576}),
+    A = cnode_syn:start_beam(Dir, [?S]),
+    cnode_syn:connect(A, C),
+    eventually(fun() -> length(call(C, {syn, subcluster_nodes, registry, ?S})) =:= 1 end, ?PATIENCE),
+    {_, Sup, _, _} = lists:keyfind({worker_supervisor, 1}, 1, supervisor:which_children({?POOL, cnode_peer:name(C)})),
+    Os = list_to_integer(on(A, os, getpid, [])),
+    load(A),
+    ok = on(A, ?MODULE, watch, [cnode_peer:name(C)]),
+    cnode_peer:signal(#{os_pid => Os}, "STOP"),
+    Starter = spawn_monitor(fun() ->
+        [start_many(Sup, {paced, N}, 1000) || N <- lists:seq(1, Count div 1000)]
+    end),
+    timer:sleep(2500),
+    Waiting = call(C, {syn, count, ?S}),
+    cnode_peer:signal(#{os_pid => Os}, "CONT"),
+    ?assert(Waiting < Count),
+    {Pid, Monitor} = Starter,
+    ?assertEqual(normal, receive {'DOWN', Monitor, process, Pid, Why} -> Why after 100000 -> late end),
+    eventually(fun() -> on(A, syn, registry_count, [?S, cnode_peer:name(C)]) =:= Count end, 60000),
+    ?assertEqual(up, on(A, ?MODULE, watched, [])),
+    cnode_syn:stop_beam(A),
+    ?assertEqual(0, cnode_peer:stop(C)).
+
+%% Was the connection lost meanwhile?
+watch(Node) ->
+    Self = self(),
+    Watcher = spawn(fun() ->
+        register(?MODULE, self()),
+        monitor_node(Node, true),
+        Self ! {self(), ok},
+        receive {nodedown, Node} -> receive {ask, From} -> From ! {self(), down} end; {ask, From} -> From ! {self(), up} end
+    end),
+    receive {Watcher, Answer} -> Answer end.
+
+watched() ->
+    Watcher = whereis(?MODULE),
+    Watcher ! {ask, self()},
+    receive {Watcher, Answer} -> Answer end.
 
 %% All have what the C node has; and those are the workers that it has.
 agree(#ctx{c = C, a = A, b = B, sup = Sup}) ->

@@ -55,7 +55,17 @@ uint32_t world_schedulers(void)
     return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 1;
 }
 
-void world_prepare(struct world *world, const char *json)
+static void start_syn(struct world *world)
+{
+    static const char *const scopes[] = {"s"};
+    const struct syn_config config = {.scopes = scopes, .scope_count = 1};
+
+    CHECK(syn_start(&world->syn, &world->node, &config) == 0);
+    world->has_syn = true;
+    pools_use_syn(&world->pools, &world->syn);
+}
+
+static void prepare(struct world *world, const char *json, bool with_syn)
 {
     memset(world, 0, sizeof(*world));
     script_reset();
@@ -67,7 +77,15 @@ void world_prepare(struct world *world, const char *json)
     buf_init(&world->text, 0);
     read_config(world, json);
     pools_init(&world->pools, &world->node);
+    if (with_syn) {
+        start_syn(world);
+    }
     CHECK(pools_start(&world->pools, &world->settings) == 0);
+}
+
+void world_prepare(struct world *world, const char *json)
+{
+    prepare(world, json, false);
 }
 
 void world_begin(struct world *world)
@@ -96,19 +114,26 @@ static void meet(struct world *world, const char *process, uint32_t id)
     world_feed(world, &message, "{6, ~p, '', ~a}", world->caller, process);
 }
 
-void world_use_syn(struct world *world)
+static void join(struct world *world, const char *registry, const char *groups)
 {
-    static const char *const scopes[] = {"s"};
-    const struct syn_config config = {.scopes = scopes, .scope_count = 1};
-
-    CHECK(syn_start(&world->syn, &world->node, &config) == 0);
-    world->has_syn = true;
-    pools_use_syn(&world->pools, &world->syn);
     syn_nodeup(&world->syn, world->peer.peer);
-    meet(world, "syn_registry_s", 6);
-    meet(world, "syn_pg_s", 7);
+    meet(world, registry, 6);
+    meet(world, groups, 7);
     world_advance(world, 0);
     (void)fake_peer_got(&world->peer);
+}
+
+void world_use_syn(struct world *world)
+{
+    start_syn(world);
+    join(world, "syn_registry_s", "syn_pg_s");
+}
+
+void world_open_in_syn(struct world *world, const char *json)
+{
+    prepare(world, json, true);
+    world_begin(world);
+    join(world, "syn_registry_P.Registry", "syn_pg_P.Registry");
 }
 
 void world_close(struct world *world)

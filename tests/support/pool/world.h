@@ -33,6 +33,9 @@ void world_prepare(struct world *world, const char *json);
 void world_begin(struct world *world);
 /* Scope s of syn, of which the peer is a member. */
 void world_use_syn(struct world *world);
+/* world_open(), and the workers of pool 'P' are in its scope P.Registry, of
+ * which the peer is a member. */
+void world_open_in_syn(struct world *world, const char *json);
 /* The peer goes, then the pools, then the node. */
 void world_close(struct world *world);
 
