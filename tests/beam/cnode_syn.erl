@@ -261,8 +261,14 @@ connect(Beam, Other) -> true = on(Beam, net_kernel, connect_node, [node_of(Other
 split(Beam, Other) ->
     Name = node_of(Other),
     true = on(Beam, erlang, set_cookie, [Name, nonsense]),
-    _ = on(Beam, erlang, disconnect_node, [Name]),
-    eventually(fun() -> not lists:member(Name, on(Beam, erlang, nodes, [connected])) end, ?PATIENCE).
+    eventually(
+        fun() ->
+            %% Again, for a handshake that was under way with the old cookie.
+            _ = on(Beam, erlang, disconnect_node, [Name]),
+            not lists:member(Name, on(Beam, erlang, nodes, [connected]))
+        end,
+        ?PATIENCE
+    ).
 
 heal(Beam, Other) ->
     true = on(Beam, erlang, set_cookie, [node_of(Other), erlang:get_cookie()]),

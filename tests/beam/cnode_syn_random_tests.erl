@@ -7,9 +7,9 @@
 %% node has of a C node and what a C node has of every other is what that one has
 %% itself; nobody knows a process that is dead, and no name has two.
 %%
-%% CNODE_STRESS_MS: how long; CNODE_STRESS_SEED: the same steps again. Of several
-%% versions in CNODE_SYN_EBIN the newer ones take part: 3.3.0 loses entries of its
-%% own accord (an update that overtakes a list).
+%% What BEAM nodes have of each other is syn's affair.
+%%
+%% CNODE_STRESS_MS: how long; CNODE_STRESS_SEED: the same steps again.
 -module(cnode_syn_random_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -26,7 +26,7 @@
 -record(world, {cs, beams, processes, apart = []}).
 
 random_test_() ->
-    case [Dir || Dir <- cnode_syn:versions(), cnode_syn:label(Dir) =/= "3.3.0"] of
+    case cnode_syn:versions() of
         [] -> cnode_syn:tests([{"at random", fun(_) -> ok end}]);
         Dirs -> cnode_peer:tests([{"at random, all agree in the end", {timeout, 600, fun() -> run(Dirs) end}}], 1)
     end.
