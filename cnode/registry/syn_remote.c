@@ -296,7 +296,9 @@ int syn_remote_hear(struct syn_scope *scope, struct syn_remote *remote,
     }
     if (!remote->has_listed) {
         remote->is_overtaken = true; /* what it overtook was older */
-        return CNODE_EINVALID;
+        if (!syn_remote_is_member(remote)) {
+            return CNODE_EINVALID;
+        }
     }
     if (remote->is_awaited && !remote->is_ordered) {
         remote->is_overtaken = true;

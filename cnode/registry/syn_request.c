@@ -68,7 +68,8 @@ static void add(struct syn_scope *scope, const struct syn_claim *asked,
 
     claim.time = syn_scope_time(scope);
     if (old != NULL && claim.time <= old->time) {
-        claim.time = old->time + 1; /* a conflict has made it so late */
+        /* a conflict has made it so late */
+        claim.time = old->time + (old->time < INT64_MAX);
     }
     put_added(scope, answer, old, &claim);
     buf_clear(&scope->out);

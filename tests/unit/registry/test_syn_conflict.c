@@ -320,6 +320,22 @@ static void ours_may_be_kept_though_it_is_older(void **state)
     assert_int_equal(w->scope.rivals.count, 0);
 }
 
+/* There is nothing later than the last time. */
+static void the_last_time_is_not_passed(void **state)
+{
+    struct syn_world *w = *state;
+
+    judged(w);
+    claim(w, 2, 1, INT64_MAX - 1);
+    decide(w, SYN_KEEP_OURS);
+    (void)syn_world_add(w, 1, "a", 5, "m2");
+    assert_string_equal(syn_world_table(w),
+                        "{a,<n1@h.5.0>,m2,9223372036854775807}");
+    (void)syn_world_add(w, 1, "a", 5, "m3");
+    assert_string_equal(syn_world_table(w),
+                        "{a,<n1@h.5.0>,m3,9223372036854775807}");
+}
+
 static void neither_may_be_kept(void **state)
 {
     struct syn_world *w = *state;
@@ -425,6 +441,7 @@ int main(void)
         TEST(claims_without_room_are_forgotten),
         TEST(theirs_may_be_kept_and_nobody_is_killed),
         TEST(ours_may_be_kept_though_it_is_older),
+        TEST(the_last_time_is_not_passed),
         TEST(neither_may_be_kept),
         TEST(the_rule_may_decide_after_all),
         TEST(what_changed_meanwhile_wins),

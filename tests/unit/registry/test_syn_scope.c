@@ -267,6 +267,23 @@ static void a_change_before_the_list_is_dropped_and_asked_for(void **state)
     assert_int_equal(w->scope.asks, 0);
 }
 
+/* As in syn: who has said discover is a member, and may say more. */
+static void a_change_behind_discover_counts(void **state)
+{
+    struct syn_world *w = *state;
+    struct pid p = syn_world_pid(2, 1);
+
+    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(
+        syn_world_hear(w, 2, "{'3.0', sync_register, a, ~p, 1, 10, normal}", p),
+        0);
+    assert_string_equal(syn_world_table(w), "{a,<n2@h.1.0>,1,10}");
+    assert_int_equal(
+        syn_world_hear(w, 2, "{'3.0', sync_unregister, a, ~p, 1, normal}", p),
+        0);
+    assert_string_equal(syn_world_table(w), "");
+}
+
 /* Of 3.3.0, which may have sent it after the list that is to come. */
 static void a_change_while_its_list_is_awaited_asks_again(void **state)
 {
@@ -402,6 +419,7 @@ int main(void)
         TEST(without_room_for_a_monitor_it_is_no_member),
         TEST(changes_go_to_members_only),
         TEST(a_change_before_the_list_is_dropped_and_asked_for),
+        TEST(a_change_behind_discover_counts),
         TEST(a_change_while_its_list_is_awaited_asks_again),
         TEST(pids_of_a_third_node_are_refused),
         TEST(rubbish_is_ignored),
