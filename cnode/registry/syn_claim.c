@@ -2,11 +2,11 @@
  *
  * What a claim of another member does to the table. In a registry:
  *
- *     nobody has the name      it has it now
- *     the same process         new metadata, new time
- *     a process of ours        a conflict: each of the two nodes decides, by
- * the same rule, and tells all others one of a third node      the later time
- * is shown, the other remembered
+ *     nobody has the name     it has it now
+ *     the same process        new metadata, new time
+ *     a process of ours       a conflict: each of the two nodes decides, by the
+ *                             same rule, and tells all others
+ *     one of a third node     the later time is shown, the other remembered
  *
  * In a group each node has its own entries: the later time counts.
  */
