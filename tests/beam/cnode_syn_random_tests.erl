@@ -3,7 +3,7 @@
 %% Two C nodes and BEAM nodes with real syn in one scope, in which all sorts of
 %% things happen at random: names and groups come, change and go, on either side
 %% and for processes of the other, processes are killed, links are lost and come
-%% back, scope processes of C nodes are killed. Then it is quiet, and what every
+%% back, scope processes are killed. Then it is quiet, and what every
 %% node has of a C node and what a C node has of every other is what that one has
 %% itself; nobody knows a process that is dead, and no name has two.
 %%
@@ -23,7 +23,7 @@
 -define(GROUPS, 8).
 -define(EACH, 12). % processes of a node
 
--record(world, {cs, beams, processes, apart = []}).
+-record(world, {cs, beams, processes, apart = [], beam_kills = 8}).
 
 random_test_() ->
     case cnode_syn:versions() of
@@ -160,12 +160,20 @@ heal(#world{apart = Apart} = World) ->
     cnode_syn:heal(Beam, Other),
     World#world{apart = lists:delete(Pair, Apart)}.
 
-kill_scope(#world{cs = Cs} = World) ->
-    case call(one_of(Cs), {whereis, one_of([syn_registry_scope, syn_pg_scope])}) of
-        Pid when is_pid(Pid) -> exit(Pid, kill);
-        _ -> ok
-    end,
-    World.
+%% On a BEAM only a few times: its supervisor gives up at ten in ten seconds.
+kill_scope(#world{beam_kills = Left} = World) ->
+    Node = one_of(nodes_of(World)),
+    Name = one_of([syn_registry_scope, syn_pg_scope]),
+    case Node of
+        #{name := _} -> kill_scope(call(Node, {whereis, Name}), World);
+        _ when Left > 0 -> kill_scope(on(Node, erlang, whereis, [Name]), World#world{beam_kills = Left - 1});
+        _ -> World
+    end.
+
+kill_scope(Pid, World) when is_pid(Pid) ->
+    exit(Pid, kill),
+    World;
+kill_scope(_, World) -> World.
 
 %% ------------------------------------------------------------------ in the end
 
