@@ -23,9 +23,8 @@
  *     answer over its own process, which lives and is in no list any more
  *   - an answer does not overtake what its owner's sender process still has:
  *     real syn may lose what was asked for then
- *   - a scope process of a model starts again only when it is not connected to
- *     other models: they may hear of the new one before the end of the old one,
- *     and forget that node
+ *   - a model ignores what a scope process sent that has ended since: real syn
+ *     takes it for a member, does not see the next one, and forgets that node
  *
  * Each message of ours is held against what crashes real syn, and nobody is
  * told of changes who has not got the list.
@@ -131,16 +130,6 @@ static void restart_node(struct syn_sim_node *node)
     syn_sim_node_start(node);
 }
 
-static void restart_scope(struct syn_sim_node *node)
-{
-    for (unsigned i = 0; i < NODES && !node->is_ours; i++) {
-        if (!sim.nodes[i].is_ours) {
-            sim_cut(&sim.net, node->index, i);
-        }
-    }
-    syn_sim_scope_start(node);
-}
-
 static void act(void)
 {
     unsigned a = chance(NODES), b = chance(NODES);
@@ -154,7 +143,7 @@ static void act(void)
         return;
     case 1:
         if (chance(3) == 0 || !sim.nodes[a].has_scope) {
-            restart_scope(&sim.nodes[a]);
+            syn_sim_scope_start(&sim.nodes[a]);
         }
         return;
     case 2:
