@@ -165,6 +165,7 @@ static struct news *news_new(struct known *known, const struct syn_claim *claim,
                           .time = claim->time,
                           .name_bytes = name,
                           .reason_bytes = more};
+    CHECK(claim->name.at != NULL);
     memcpy(news->bytes, claim->name.at, name);
     if (more > 0) {
         memcpy(news->bytes + name, reason.at, more);
@@ -225,7 +226,7 @@ static void post(struct cnode_worker *w, int64_t time, struct cnode_term reason)
 
     buf_clear(name);
     known_put_worker(name, w);
-    CHECK(buf_error(name) == 0); /* of limits.id_bytes at most */
+    CHECK(buf_error(name) == 0); /* small; without memory for it we end */
     claim.name = term_of(name);
     if (pool->node->index == 0) {
         tell(known, &claim, reason);

@@ -207,7 +207,8 @@ CNODE_API bool cnode_get_ref(struct cnode_worker *w, struct cnode_term term,
                              struct cnode_ref *ref);
 
 /* --- monitors: {'DOWN', Ref, process, PidOrName, Reason} to handle_info. An
- * alias cannot be monitored: CNODE_EINVALID. */
+ * alias cannot be monitored: CNODE_EINVALID. CNODE_ELSEWHERE: a name of syn
+ * that only another scheduler knows; cnode_syn_whereis() gives its pid. */
 CNODE_API int cnode_monitor(struct cnode_worker *w, struct cnode_term dest,
                             struct cnode_ref *ref);
 /* No DOWN of that reference is delivered afterwards. */

@@ -207,8 +207,16 @@ looked_up(#ctx{c = C} = Ctx) ->
 via(#ctx{c = C} = Ctx) ->
     [
         begin
-            N = increment(Ctx, {via, Id}),
-            ?assertEqual({ok, N + 1}, call(C, {call, {via, syn, {?S, name({via, Id})}}, increment, 5000}))
+            Via = {via, syn, {?S, name({via, Id})}},
+            %% nobody has the name
+            ?assertEqual({error, noproc}, call(C, {call, Via, increment, 5000})),
+            ?assertEqual(ok, call(C, {send, Via, hello})),
+            ?assertEqual(1, increment(Ctx, {via, Id})),
+            ?assertEqual({ok, 2}, call(C, {call, Via, increment, 5000})),
+            ?assertEqual(ok, call(C, {cast, Via, increment})),
+            ?assertEqual({ok, 4}, call(C, {call, Via, increment, 5000})),
+            %% it ends in the call
+            ?assertMatch({error, {bad_return_value, _}}, call(C, {call, Via, 'crash!', 5000}))
         end
      || Id <- lists:seq(1, 16)
     ].
