@@ -219,35 +219,35 @@ static int on_down(struct syn_scope *scope, struct pid pid,
 }
 
 int syn_scope_message(struct syn_scope *scope, struct pid from,
-                      struct cnode_term term)
+                      struct cnode_term message)
 {
-    struct syn_message message;
+    struct syn_message parsed;
     struct cnode_term reason;
     struct ref monitor;
     struct pid pid;
     int rc;
 
-    if (term_match(term, "{'DOWN', ~r, process, ~p, ~t}", &monitor, &pid,
+    if (term_match(message, "{'DOWN', ~r, process, ~p, ~t}", &monitor, &pid,
                    &reason)) {
         return on_down(scope, pid, &monitor, reason);
     }
-    rc = syn_message_parse(scope->kind, term, &message);
+    rc = syn_message_parse(scope->kind, message, &parsed);
     if (rc != 0) {
         return rc;
     }
     if (from.node == scope->self.node || pid_is_none(from)) {
         return CNODE_EINVALID;
     }
-    if (message.what == SYN_ADD || message.what == SYN_REMOVE) {
-        return on_change(scope, from, &message, term);
+    if (parsed.what == SYN_ADD || parsed.what == SYN_REMOVE) {
+        return on_change(scope, from, &parsed, message);
     }
-    if (message.peer.node != from.node ||
-        message.peer.creation != from.creation) {
+    if (parsed.peer.node != from.node ||
+        parsed.peer.creation != from.creation) {
         return CNODE_EINVALID;
     }
-    return message.what == SYN_DISCOVER
-               ? on_discover(scope, message.peer)
-               : on_ack_sync(scope, from, &message, term);
+    return parsed.what == SYN_DISCOVER
+               ? on_discover(scope, parsed.peer)
+               : on_ack_sync(scope, from, &parsed, message);
 }
 
 /* --- reading */

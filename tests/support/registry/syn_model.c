@@ -285,11 +285,11 @@ static void save(struct syn_model *m, const struct syn_model_entry *theirs)
         if (old == NULL || theirs->time > old->time) {
             put(m, theirs);
         }
-    } else if (old == NULL || pid_equal(old->pid, theirs->pid)) {
-        put(m, theirs);
-    } else if (is_local(m, old->pid)) {
+    } else if (old != NULL && !pid_equal(old->pid, theirs->pid) &&
+               is_local(m, old->pid)) {
         conflict(m, theirs);
-    } else if (old->time < theirs->time) {
+    } else if (old == NULL || pid_equal(old->pid, theirs->pid) ||
+               old->time < theirs->time) {
         put(m, theirs);
     }
 }
@@ -303,34 +303,34 @@ static void on_remove(struct syn_model *m, const struct syn_claim *claim)
     }
 }
 
-void syn_model_message(struct syn_model *m, struct cnode_term term)
+void syn_model_message(struct syn_model *m, struct cnode_term message)
 {
-    struct syn_message message;
+    struct syn_message parsed;
     struct syn_model_entry theirs;
 
-    CHECK(syn_message_parse(m->kind, term, &message) == 0);
-    if ((message.what == SYN_DISCOVER || message.what == SYN_ACK_SYNC) &&
-        !m->events->is_alive(m->owner, message.peer)) {
+    CHECK(syn_message_parse(m->kind, message, &parsed) == 0);
+    if ((parsed.what == SYN_DISCOVER || parsed.what == SYN_ACK_SYNC) &&
+        !m->events->is_alive(m->owner, parsed.peer)) {
         return; /* real syn goes on: see test_syn.c */
     }
-    switch (message.what) {
+    switch (parsed.what) {
     case SYN_DISCOVER:
-        send_list(m, message.peer.node);
-        if (is_new(m, message.peer)) {
-            add_member(m, message.peer);
+        send_list(m, parsed.peer.node);
+        if (is_new(m, parsed.peer)) {
+            add_member(m, parsed.peer);
         }
         break;
     case SYN_ACK_SYNC:
-        on_list(m, message.peer, message.list);
+        on_list(m, parsed.peer, parsed.list);
         break;
     case SYN_ADD:
-        if (!is_new(m, message.claim.pid)) {
-            theirs = entry_of(&message.claim);
+        if (!is_new(m, parsed.claim.pid)) {
+            theirs = entry_of(&parsed.claim);
             save(m, &theirs);
         }
         break;
     case SYN_REMOVE:
-        on_remove(m, &message.claim);
+        on_remove(m, &parsed.claim);
         break;
     }
 }
