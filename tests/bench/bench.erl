@@ -8,6 +8,8 @@
 %% ratios within the rounds; the spread is their least and greatest.
 -module(bench).
 -export([main/1]).
+-import(bench_figures, [now_us/0, cpu_us/1, rss_bytes/1, percentile/2,
+                        label/1, line/3, cell/1, ratio/4]).
 
 -define(ECHO_BYTES, 32).
 -define(TUNED, [{delay_send, true}, {buffer, 262144}]).
@@ -26,8 +28,7 @@ main([CNode, CPid, BNode, BPid, DNode, DPid, Rounds, Seconds, Most]) ->
     Pools = [V || #{tune := T} = V <- Variants, T =/= ?TUNED],
     %% first, while neither node has used memory for anything else
     Memory = memory(Pools, list_to_integer(Most)),
-    Timed = [{K, [round_of(K, Variants, Ms) || _ <- lists:seq(1, R)]}
-             || K <- keys()],
+    Timed = lists:append([figures(Keys, Variants, R, Ms) || Keys <- keys()]),
     table(Timed ++ Memory),
     schedulers([#{name => one, node => atom(CNode), pid => CPid, tune => []},
                 #{name => two, node => atom(DNode), pid => DPid, tune => []}],
@@ -36,25 +37,31 @@ main([CNode, CPid, BNode, BPid, DNode, DPid, Rounds, Seconds, Most]) ->
 
 atom(Text) -> list_to_atom(Text).
 
-%% --- what is measured: {figure, unit, better}
+%% --- what is measured: {figure, unit, better}; those in one list together
 
 keys() ->
-    [{latency_p50, us, less}, {latency_p99, us, less},
-     {{calls, 1}, per_s, more}, {{calls, 8}, per_s, more},
-     {{calls, 64}, per_s, more}, {{calls, 512}, per_s, more},
-     {casts, per_s, more}, {echo_10mib, mb_per_s, more},
-     {cpu_per_call, us, less},
-     {beside_100mb_in_p50, us, less}, {beside_100mb_in_max, us, less},
-     {beside_100mb_both_p50, us, less}, {beside_100mb_both_max, us, less},
-     {beside_strangers_p50, us, less}, {beside_strangers_p99, us, less}].
+    [[{latency_p50, us, less}, {latency_p99, us, less}],
+     [{{calls, 1}, per_s, more}], [{{calls, 8}, per_s, more}],
+     [{{calls, 64}, per_s, more}], [{{calls, 512}, per_s, more}],
+     [{casts, per_s, more}], [{echo_10mib, mb_per_s, more}],
+     [{cpu_per_call, us, less}],
+     [{beside_100mb_in_p50, us, less}, {beside_100mb_in_max, us, less}],
+     [{beside_100mb_both_p50, us, less}, {beside_100mb_both_max, us, less}],
+     [{beside_strangers_p50, us, less}, {beside_strangers_p99, us, less}]].
 
-round_of(Key, Variants, Ms) ->
-    [begin
-         tune(V),
-         Value = measure(Key, V, Ms),
-         line(Key, V, Value),
-         {maps:get(name, V), Value}
-     end || V <- Variants].
+figures(Keys, Variants, Rounds, Ms) ->
+    ByRound = [round_of(Keys, Variants, Ms) || _ <- lists:seq(1, Rounds)],
+    [{Key, [[{Name, Value} || {Name, K, Value} <- Round, K =:= Key]
+            || Round <- ByRound]} || Key <- Keys].
+
+round_of(Keys, Variants, Ms) ->
+    lists:append([figures_of(Keys, V, Ms) || V <- Variants]).
+
+figures_of([{Figure, _, _} | _] = Keys, #{name := Name} = V, Ms) ->
+    tune(V),
+    Values = measure(Figure, V, Ms),
+    [begin line(Key, V, Value), {Name, Key, Value} end
+     || {Key, Value} <- lists:zip(Keys, Values)].
 
 %% The caller's end of the connection; the BEAM peer's end too when tuned.
 tune(#{node := Node, name := Name, tune := Tune}) ->
@@ -69,35 +76,33 @@ tune(#{node := Node, name := Name, tune := Tune}) ->
         _ -> ok = rpc:call(Node, net_kernel, setopts, [node(), Options])
     end.
 
-measure({latency_p50, _, _}, V, Ms) -> latency(V, Ms, 0.50);
-measure({latency_p99, _, _}, V, Ms) -> latency(V, Ms, 0.99);
-measure({{calls, N}, _, _}, V, Ms) -> calls(V, N, Ms);
-measure({casts, _, _}, V, Ms) -> casts(V, Ms);
-measure({echo_10mib, _, _}, V, Ms) -> large(V, Ms);
-measure({cpu_per_call, _, _}, #{pid := Pid} = V, Ms) ->
+measure(latency_p50, V, Ms) ->
+    Times = latency(V, Ms),
+    [percentile(Part, Times) || Part <- [0.50, 0.99]];
+measure({calls, N}, V, Ms) -> [calls(V, N, Ms)];
+measure(casts, V, Ms) -> [casts(V, Ms)];
+measure(echo_10mib, V, Ms) -> [large(V, Ms)];
+measure(cpu_per_call, #{pid := Pid} = V, Ms) ->
     Before = cpu_us(Pid),
     Rate = calls(V, 64, Ms),
-    (cpu_us(Pid) - Before) / (Rate * Ms / 1000);
-
+    [(cpu_us(Pid) - Before) / (Rate * Ms / 1000)];
 %% Small calls while another process sends 100 MB there, or there and back.
-measure({beside_100mb_in_p50, _, _}, V, _) -> beside(V, 0.50, fun sends_100mb/1);
-measure({beside_100mb_in_max, _, _}, V, _) -> beside(V, 1, fun sends_100mb/1);
-measure({beside_100mb_both_p50, _, _}, V, _) -> beside(V, 0.50, fun echoes_100mb/1);
-measure({beside_100mb_both_max, _, _}, V, _) -> beside(V, 1, fun echoes_100mb/1);
+measure(beside_100mb_in_p50, V, _) -> beside(V, [0.50, 1], fun sends_100mb/1);
+measure(beside_100mb_both_p50, V, _) ->
+    beside(V, [0.50, 1], fun echoes_100mb/1);
 %% Small calls while 10 000 connections are made that say nothing; to compare
 %% with latency_p50 and latency_p99.
-measure({beside_strangers_p50, _, _}, V, _) -> beside(V, 0.50, fun strangers/1);
-measure({beside_strangers_p99, _, _}, V, _) -> beside(V, 0.99, fun strangers/1).
+measure(beside_strangers_p50, V, _) -> beside(V, [0.50, 0.99], fun strangers/1).
 
 echo(#{node := Node}) -> {echo, Node}.
 
 %% Calls by this process while another one does something.
-beside(V, Percentile, Do) ->
+beside(V, Parts, Do) ->
     Server = echo(V),
     {Pid, Ref} = spawn_monitor(fun() -> Do(V) end),
-    Times = lists:sort(while(Server, Pid, [])),
+    Times = while(Server, Pid, []),
     receive {'DOWN', Ref, process, Pid, normal} -> ok end,
-    lists:nth(max(1, round(Percentile * length(Times))), Times) / 1000.
+    [percentile(Part, Times) || Part <- Parts].
 
 while(Server, Pid, Times) ->
     T0 = erlang:monotonic_time(nanosecond),
@@ -129,13 +134,11 @@ strangers(Port, Count) ->
                || _ <- lists:seq(1, Count)],
     [gen_tcp:close(Socket) || Socket <- Sockets].
 
-latency(V, Ms, Percentile) ->
+latency(V, Ms) ->
     Data = binary:copy(<<7>>, ?ECHO_BYTES),
     Server = echo(V),
     [gen_server:call(Server, Data) || _ <- lists:seq(1, 200)],
-    Times = sample(Server, Data, now_us() + Ms * 1000, []),
-    Sorted = lists:sort(Times),
-    lists:nth(max(1, round(Percentile * length(Sorted))), Sorted) / 1000.
+    sample(Server, Data, now_us() + Ms * 1000, []).
 
 sample(Server, Data, End, Times) ->
     T0 = erlang:monotonic_time(nanosecond),
@@ -300,31 +303,7 @@ worker_pid(Node, Id) ->
     {_Ref, Node, Pid} = gen_server:call({'Elixir.Bench', Node}, Fetch, 60000),
     Pid.
 
-%% --- the machine's own figures
-
-now_us() -> erlang:monotonic_time(microsecond).
-
-cpu_us(Pid) ->
-    {ok, Text} = file:read_file("/proc/" ++ Pid ++ "/stat"),
-    [_, Rest] = binary:split(Text, <<") ">>),
-    Fields = binary:split(Rest, <<" ">>, [global]),
-    Ticks = binary_to_integer(lists:nth(12, Fields))
-        + binary_to_integer(lists:nth(13, Fields)),
-    Ticks * 10000.
-
-rss_bytes(Pid) ->
-    {ok, Text} = file:read_file("/proc/" ++ Pid ++ "/statm"),
-    [_, Pages | _] = binary:split(Text, <<" ">>, [global]),
-    binary_to_integer(Pages) * 4096.
-
 %% --- output
-
-label({{Name, N}, _, _}) -> io_lib:format("~s_~b", [Name, N]);
-label({Name, _, _}) -> atom_to_list(Name).
-
-line({_, Unit, _} = Key, #{name := Name}, Value) ->
-    io:format("{\"figure\":\"~s\",\"peer\":\"~s\",\"unit\":\"~s\","
-              "\"value\":~.3f}~n", [label(Key), Name, Unit, float(Value)]).
 
 table(Rows) ->
     io:format("~n~-22s ~-9s ~12s ~12s ~12s ~12s  ~s~n",
@@ -340,23 +319,3 @@ row({_, Unit, Better} = Key, Rounds) ->
               [label(Key), Unit] ++ Cells
               ++ [ratio(Better, Rounds, cnode, beam),
                   ratio(Better, Rounds, cnode_tuned, beam_tuned)]).
-
-cell([]) -> "-";
-cell(Values) -> number(median(Values)).
-
-number(V) when V >= 1000 -> integer_to_list(round(V));
-number(V) -> io_lib:format("~.1f", [V * 1.0]).
-
-ratio(Better, Rounds, A, B) ->
-    Ratios = [case Better of more -> X / Y; less -> Y / max(X, 1.0e-9) end
-              || R <- Rounds, {N, X} <- R, N =:= A,
-                 {M, Y} <- R, M =:= B, Y > 0],
-    case Ratios of
-        [] -> "-";
-        _ -> io_lib:format("~.2fx (~.2f - ~.2f)",
-                           [median(Ratios), lists:min(Ratios),
-                            lists:max(Ratios)])
-    end.
-
-median(Values) ->
-    lists:nth((length(Values) + 1) div 2, lists:sort(Values)) * 1.0.

@@ -66,7 +66,7 @@ if [ -n "$tls" ]; then
     echo "[{server,[{fail_if_no_peer_cert,true},$both]},{client,[$both]}]." >"$tmp/dist.conf"
     erl_tls=(-proto_dist inet_tls -ssl_dist_optfile "$tmp/dist.conf")
 fi
-erlc -o "$tmp" "$here"/bench.erl "$here"/bench_peer.erl
+erlc -o "$tmp" "$here"/bench.erl "$here"/bench_figures.erl "$here"/bench_peer.erl
 
 "$cnode" start --config "$here/bench.json" --cookie "$cookie" "${c_tls[@]}" >"$tmp/cnode.out" 2>"$tmp/cnode.log" &
 cpid=$!
