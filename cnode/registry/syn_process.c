@@ -287,10 +287,11 @@ void syn_process_fini(struct syn_process *p)
 
 /* --- what it hears */
 
-/* Of a hidden node nobody knows, unless it says something itself. */
+/* As on a BEAM a hidden node is not asked; unless we are hidden too: then
+ * neither would ever ask the other. */
 void syn_process_nodeup(struct syn_process *p, const struct peer *peer)
 {
-    if (!peer->is_hidden) {
+    if (!peer->is_hidden || node_of(p)->config.hidden) {
         syn_scope_nodeup(&p->scope, peer->name);
         watch_time(p);
     }

@@ -88,6 +88,16 @@ static void a_hidden_peer_is_not(void **state)
     assert_string_equal(syn_node_up(&n), "");
 }
 
+static void two_hidden_nodes_ask_each_other(void **state)
+{
+    (void)state;
+    n.node.config.hidden = true;
+    fake_peer_open_as(&n.peer, &n.node, "p1@there", 3,
+                      dist_flags_offered(true) & ~DIST_ALTACT_SIG);
+    assert_has(syn_node_up(&n),
+               "to=syn_registry_s payload={'3.0',discover,<n1@here.");
+}
+
 static void a_scope_that_starts_later_asks_all_peers(void **state)
 {
     (void)state;
@@ -454,6 +464,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_peer_is_asked_for_both_kinds),
         TEST(a_hidden_peer_is_not),
+        TEST(two_hidden_nodes_ask_each_other),
         TEST(a_scope_that_starts_later_asks_all_peers),
         TEST(what_a_peer_registers_is_found_here),
         TEST(what_is_registered_here_is_told),
