@@ -379,6 +379,7 @@ static void a_name_is_not_restored_after_its_end(void **state)
     assert_int_equal(f.service.claims.names.by_name.count, 0);
     come_back(&f.peer);
     assert_string_equal(fake_peer_got(&f.peer), "");
+    recorder_close(&f.a);
     recorder_open(&f.a, &f.node);
 }
 
