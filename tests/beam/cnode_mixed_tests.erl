@@ -77,7 +77,7 @@ round(Round, Mode, [A, B, Last] = Beams, C, D) ->
     _ = cnode_peer:kill(C),
     C1 = start_c(Mode, Join, #{name => name(C)}),
     all_see_all(Beams, [C1, D]),
-    none_lost(Beams),
+    none_lost(killed, Beams),
     %% One that stands still until the others give it up, and one that does not
     %% stand still for so long.
     Still = case Round rem 2 of 1 -> 1500; 0 -> (?TICK + 3) * 1000 end,
@@ -85,14 +85,15 @@ round(Round, Mode, [A, B, Last] = Beams, C, D) ->
     timer:sleep(Still),
     cnode_peer:signal(D, "CONT"),
     all_see_all(Beams, [C1, D]),
-    none_lost(Beams),
+    none_lost(stopped, Beams),
     %% A BEAM lets one go; they find each other again.
     true = on(B, erlang, disconnect_node, [name(C1)]),
     %% And one lets a BEAM go, and takes it back.
     true = on(A, ?MODULE, call_probe, [name(D), {disconnect, element(2, B)}]),
-    eventually(fun() -> on(B, ?MODULE, call_probe, [name(D), {connect, element(2, B)}]) end, ?PATIENCE_MS),
+    %% (The others may make it let this one go once more, meanwhile.)
+    eventually(fun() -> catch on(B, ?MODULE, call_probe, [name(D), {connect, element(2, B)}]) end, ?PATIENCE_MS),
     all_see_all(Beams, [C1, D]),
-    none_lost(Beams),
+    none_lost(let_go, Beams),
     %% A BEAM that is killed and comes back as another: that is known to all.
     [on(X, ?MODULE, forget, [[element(2, Last)]]) || X <- [A, B]],
     kill_beam(Last),
@@ -102,7 +103,7 @@ round(Round, Mode, [A, B, Last] = Beams, C, D) ->
     ok = on(New, ?MODULE, begin_use, [Names]),
     [on(X, ?MODULE, beams, [Names]) || X <- [A, B]],
     all_see_all([A, B, New], [C1, D]),
-    none_lost([A, B, New]),
+    none_lost(beam_killed, [A, B, New]),
     {[A, B, New], C1, D}.
 
 kill_beam({Peer, _} = Beam) ->
@@ -110,19 +111,20 @@ kill_beam({Peer, _} = Beam) ->
     unlink(Peer),
     cnode_peer:signal(#{os_pid => Os}, "KILL").
 
-none_lost(Beams) ->
+none_lost(After, Beams) ->
     [
         begin
             {Lost, Slowest, _} = on(Beam, ?MODULE, used, []),
-            ?assertEqual({Name, []}, {Name, Lost}),
+            ?assertEqual({After, Name, []}, {After, Name, Lost}),
             ?assert(Slowest < ?PATIENCE_MS)
         end
      || {_, Name} = Beam <- Beams
     ].
 
 %% It has gone on all the time, and nothing failed.
-quiet(Beam) ->
-    {_, _, Before} = on(Beam, ?MODULE, used, []),
+quiet({_, Name} = Beam) ->
+    {Lost, _, Before} = on(Beam, ?MODULE, used, []),
+    ?assertEqual({Name, []}, {Name, Lost}),
     eventually(fun() -> element(3, on(Beam, ?MODULE, used, [])) > Before end, ?PATIENCE_MS).
 
 %% ------------------------------------------------------------------ the end
@@ -179,18 +181,19 @@ call_probe(Node, Term) -> gen_server:call({probe, Node}, Term, ?PATIENCE_MS).
 
 has_all(Nodes) -> [] =:= Nodes -- nodes([this, visible]).
 
-%% A process that uses names, locks and groups, and one that watches the BEAMs.
+%% A process that uses names, locks and groups, and one that watches it and the
+%% BEAMs.
 begin_use(Beams) ->
     Caller = self(),
     Watcher = spawn(fun() ->
         register(cnode_watcher, self()),
         ok = net_kernel:monitor_nodes(true),
+        _ = spawn_monitor(?MODULE, users, [self(), 1]),
         Caller ! {self(), ready},
         watch(#{beams => Beams, lost => [], slowest => 0, count => 0})
     end),
     receive {Watcher, ready} -> ok end,
     _ = spawn(?MODULE, hold, []),
-    _ = spawn(?MODULE, users, [Watcher, 1]),
     ok.
 
 watch(#{beams := Beams, lost := Lost, slowest := Slowest, count := Count} = State) ->
@@ -200,6 +203,7 @@ watch(#{beams := Beams, lost := Lost, slowest := Slowest, count := Count} = Stat
         {beams, New} -> watch(State#{beams := New});
         {forget, Nodes} -> watch(State#{beams := Beams -- Nodes});
         {took, Ms} -> watch(State#{slowest := max(Ms, Slowest), count := Count + 1});
+        {'DOWN', _, process, _, Reason} -> watch(State#{lost := [{in_use, Reason} | Lost]});
         {used, From} -> From ! {self(), {Lost, Slowest, Count}}, watch(State)
     end.
 

@@ -25,7 +25,7 @@ defmodule CNode.Pool do
     * `:timeout` - of calls, in milliseconds or `:infinity`; 60 000.
     * `:cast_timeout` - what a cast's envelope says; 5 000.
     * `:connect_timeout` - how long start waits for the first dials; 5 000.
-    * `:scope` - the scope of [syn](https://hex.pm/packages/syn) that has the
+    * `:scope` - the scope of [syn](https://github.com/ostinelli/syn) that has the
       workers, `<pool>.Registry` by default; `nil`: syn is not used. Matters only
       where syn is on the code path: see below.
 
