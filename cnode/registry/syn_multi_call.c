@@ -173,20 +173,26 @@ static void ask_member(struct multi_call *call, struct member *member,
     }
 }
 
-static void take_members(struct multi_call *call, struct syn_group *group)
+/* How many there are is up to the other nodes. */
+static int take_members(struct multi_call *call, struct syn_group *group)
 {
     const struct syn_entry *entry = NULL;
+    uint32_t count = group == NULL ? 0 : syn_group_count(group, false);
 
-    if (group == NULL) {
-        return;
+    if (count == 0) {
+        return 0;
     }
-    call->count = syn_group_count(group, false);
-    call->members = mem_zalloc(call->count * sizeof(call->members[0]));
-    for (uint32_t i = 0; i < call->count; i++) {
+    call->members = mem_try(count * sizeof(call->members[0]));
+    if (call->members == NULL) {
+        return CNODE_NOMEM;
+    }
+    call->count = count;
+    for (uint32_t i = 0; i < count; i++) {
         entry = syn_group_next(group, entry, false);
-        call->members[i].pid = entry->pid;
-        call->members[i].meta = cnode_term_copy(syn_entry_meta(entry));
+        call->members[i] = (struct member){
+            .pid = entry->pid, .meta = cnode_term_copy(syn_entry_meta(entry))};
     }
+    return 0;
 }
 
 static int keep_from(struct multi_call *call, const struct gen_from *from)
@@ -247,7 +253,11 @@ int syn_multi_call(const struct syn_query *query, struct cnode_term group,
     if (rc != 0) {
         return rc;
     }
-    take_members(call, syn_table_group(groups, group));
+    rc = take_members(call, syn_table_group(groups, group));
+    if (rc != 0) {
+        end(call, atom_term(A_normal));
+        return rc;
+    }
     for (uint32_t i = 0; i < call->count; i++) {
         ask_member(call, &call->members[i], message);
     }

@@ -168,11 +168,18 @@ static int request_here(const struct syn_query *q, enum syn_kind kind,
                                                is_alive, false));
 }
 
+/* A process of an earlier life of that node is not asked for: real syn takes it
+ * for one of another node, and crashes. */
 static int request_there(const struct syn_query *q, enum syn_kind kind,
                          enum syn_ask ask, struct pid pid)
 {
+    const struct peer *peer = peers_find(&q->syn->node->peers, pid.node);
     struct syn_request request = request_of(q, ask, pid);
 
+    if (peer_is_up(peer) && peer->creation != pid.creation) {
+        syn_reply_error(q->syn, &q->from, A_not_alive);
+        return 0;
+    }
     return syn_calls_ask(q, kind, &request);
 }
 

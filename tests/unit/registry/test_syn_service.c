@@ -162,6 +162,22 @@ static void what_is_no_call_is_dropped(void **state)
 
 /* --- processes of other nodes */
 
+/* Real syn would crash at it. */
+static void one_of_an_earlier_life_is_not_asked_for(void **state)
+{
+    struct pid old;
+
+    (void)state;
+    syn_node_meet(&n);
+    old = n.theirs;
+    old.creation--;
+    (void)fake_peer_got(&n.peer);
+    assert_string_equal(ASK("{register, s, a, m, ~p}", old),
+                        "{error,not_alive}");
+    assert_string_equal(ASK("{join, s, g, m, ~p}", old), "{error,not_alive}");
+    assert_string_equal(fake_peer_got(&n.peer), "");
+}
+
 /* The peer is asked; the reference of the question. */
 static struct ref question(const char *call)
 {
@@ -323,6 +339,7 @@ int main(void)
 #define TWO(name)  cmocka_unit_test_setup_teardown(name, setup_two, teardown)
     const struct CMUnitTest tests[] = {
         TEST(names_as_syn_has_them),
+        TEST(one_of_an_earlier_life_is_not_asked_for),
         TWO(names_as_syn_has_them),
         TEST(groups_as_syn_has_them),
         TWO(groups_as_syn_has_them),
