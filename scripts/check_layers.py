@@ -29,10 +29,11 @@ import tempfile
 ROWS = [
     ["base"],
     ["term"],
-    ["dist", "runtime", "storage"],
+    ["dist", "runtime", "storage", "placement"],
     ["node"],
     ["cluster", "registry"],
     ["pool"],
+    ["manager"],
     ["admin"],
 ]
 RANK = {layer: rank for rank, row in enumerate(ROWS) for layer in row}

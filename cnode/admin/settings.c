@@ -50,6 +50,10 @@ static const struct config_key top_keys[] = {
     {KEY(TOP, pools), .type = CONFIG_OBJECT,
      .doc = "pools of workers by their registered name, such as "
             "Elixir.MyPool"},
+    {KEY(TOP, stores), .type = CONFIG_OBJECT,
+     .doc = "where the state of workers is kept, by a name of your choice"},
+    {KEY(TOP, cluster), .type = CONFIG_OBJECT,
+     .doc = "part in an AdvancedPool cluster: managers and what others host"},
     {KEY(TOP, services), .type = CONFIG_OBJECT,
      .doc = "single workers by their registered name"},
     {KEY(TOP, spawn), .type = CONFIG_OBJECT,

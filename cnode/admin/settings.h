@@ -23,7 +23,7 @@ struct settings {
     struct settings_top {
         const char *schema; /* for editors only */
         json_t *node, *runtime, *limits, *log, *pg, *syn;
-        json_t *pools, *services, *behaviours, *spawn;
+        json_t *pools, *services, *behaviours, *spawn, *stores, *cluster;
     } top;
     struct settings_node {
         const char *name;

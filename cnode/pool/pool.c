@@ -90,11 +90,17 @@ static void share(struct pool *pool, struct pool *head)
         pool->segment_pids = mem_zalloc(segments * sizeof(*pool->segment_pids));
         pool->roll = roll_new();
         pool->known = known_new(pool);
+        pool->standing = mem_zalloc(sizeof(*pool->standing));
+        standing_init(pool->standing,
+                      pool->config->top.state == POOL_STATE_ONLINE
+                          ? STANDING_ONLINE
+                          : STANDING_OFFLINE);
     } else {
         pool->parts = head->parts;
         pool->part_pids = head->part_pids;
         pool->roll = head->roll;
         pool->known = head->known;
+        pool->standing = head->standing;
     }
     pool->parts[pool->part] = pool;
 }
@@ -585,6 +591,7 @@ void pool_free(struct pool *pool)
     if (pool->part == 0) {
         roll_free(pool->roll);
         known_free(pool->known);
+        mem_free(pool->standing);
         mem_free(pool->parts);
         mem_free(pool->part_pids);
         mem_free(pool->segment_pids);

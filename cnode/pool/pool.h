@@ -24,6 +24,7 @@
 #include "pool/pool_config.h"
 #include "pool/roll.h"
 #include "pool/segment.h"
+#include "pool/standing.h"
 #include "pool/worker_slab.h"
 
 struct known;
@@ -45,6 +46,7 @@ struct pool {
     struct pid *part_pids;     /* of the head; of the processes of the others */
     struct roll *roll;         /* of the head */
     struct known *known;       /* of the head; NULL: in no registry */
+    struct standing *standing; /* of the head */
 
     enum pool_state state;
     bool has_fallen;          /* a face or segment is not up: look at all */

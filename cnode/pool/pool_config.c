@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of keys, and the few rules that a table cannot say.
+ * The few rules that a table of keys (pool_config_keys.c) cannot say.
  */
 #include "pool/pool_config.h"
 
@@ -8,174 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pool/pool_config_keys.h"
 #include "term/utf8.h"
-
-#define MS  UINT64_C(1000000) /* in nanoseconds */
-#define SEC (1000 * MS)
-#define MIN (60 * SEC)
-
-#define KEY(type_, field) .name = #field, .offset = offsetof(type_, field)
-#define KEY_AS(name_, type_, field)                                            \
-    .name = (name_), .offset = offsetof(type_, field)
-#define TOP         struct pool_config_top
-#define WORKER      struct pool_config_worker
-#define SUPERVISORS struct pool_config_supervisors
-#define CLUSTER     struct pool_config_cluster
-#define WINDOW      struct pool_window
-
-/* --- the keys */
-
-static const char *const registries[] = {"syn", "none", NULL};
-static const char *const restarts[] = {"permanent", "transient", "temporary",
-                                       NULL};
-static const char *const spawns[] = {"lazy", "async", "sync", NULL};
-static const char *const strategies[] = {"least_loaded", "round_robin",
-                                         "weighted", "random", NULL};
-
-static const struct config_key top_keys[] = {
-    {KEY(TOP, behaviour), .type = CONFIG_STRING, .required = true,
-     .doc = "what its workers do: the name given to CNODE_BEHAVIOUR"},
-    {KEY(TOP, registry), .type = CONFIG_ENUM, .choices = registries,
-     .doc = "where its workers are registered"},
-    {KEY(TOP, worker), .type = CONFIG_OBJECT, .doc = "its workers"},
-    {KEY(TOP, supervisors), .type = CONFIG_OBJECT, .doc = "their supervisors"},
-    {KEY(TOP, cluster), .type = CONFIG_OBJECT,
-     .doc = "its place among the nodes that host it"},
-};
-
-static const struct config_key worker_keys[] = {
-    {KEY_AS("module", WORKER, module_text), .type = CONFIG_STRING,
-     .doc = "module in the refs of this pool; by default the pool's name "
-            "with .Worker behind it"},
-    {KEY(WORKER, restart), .type = CONFIG_ENUM, .choices = restarts,
-     .doc = "when a worker that ended is started again, as in OTP: always, "
-            "unless it ended normally, never"},
-    {KEY(WORKER, max), .type = CONFIG_UINT, .least = 1, .most = 16000000,
-     .or_null = true,
-     .doc = "most workers on this node; a start above gets {error, "
-            "max_children}"},
-    {KEY_AS("idle_timeout", WORKER, idle_ns), .type = CONFIG_DURATION,
-     .least = 100 * MS, .most = MIN * 60 * 8760, .or_null = true,
-     .doc = "a worker without a message for that long is stopped and started "
-            "again by its next message; null never"},
-    {KEY(WORKER, spawn), .type = CONFIG_ENUM, .choices = spawns,
-     .doc = "how a worker starts by its first message: within it (lazy, sync) "
-            "or in the background while the message waits (async)"},
-    {KEY_AS("sticky", WORKER, sticky_json), .type = CONFIG_ANY,
-     .wanted = "true, false or a health from 0.0 to 8.0",
-     .doc = "prefer the node that asks, at or above that health"},
-    {KEY(WORKER, mailbox_limit), .type = CONFIG_UINT, .least = 1,
-     .most = 100000000,
-     .doc = "most messages that wait for one worker; a call above gets "
-            "{error, overloaded}"},
-    {KEY_AS("target", WORKER, target_json), .type = CONFIG_OBJECT,
-     .doc = "number of workers on one node that placement aims at"},
-};
-
-static const struct config_key supervisors_keys[] = {
-    {KEY(SUPERVISORS, count), .type = CONFIG_UINT, .least = 1, .most = 1000,
-     .doc = "worker supervisors, as a BEAM sees them"},
-    {KEY(SUPERVISORS, segments), .type = CONFIG_UINT, .least = 1, .most = 4096,
-     .doc = "supervisors that each own a fixed share of the refs"},
-    {KEY(SUPERVISORS, max_restarts), .type = CONFIG_UINT, .most = 1000000,
-     .doc = "restarts a supervisor may make within max_seconds before it ends "
-            "itself"},
-    {KEY(SUPERVISORS, max_seconds), .type = CONFIG_UINT, .least = 1,
-     .most = 86400, .doc = "the time in which restarts are counted"},
-};
-
-static const struct config_key cluster_keys[] = {
-    {KEY(CLUSTER, priority), .type = CONFIG_UINT, .most = 1000000,
-     .doc = "nodes with a higher one are preferred"},
-    {KEY_AS("node_target", CLUSTER, node_target_json), .type = CONFIG_OBJECT,
-     .doc = "number of nodes that should host the pool"},
-    {KEY(CLUSTER, strategy), .type = CONFIG_ENUM, .choices = strategies,
-     .doc = "how a node is chosen for a new worker"},
-};
-
-static const struct config_key window_keys[] = {
-    {KEY(WINDOW, low), .type = CONFIG_UINT, .most = 1000000000,
-     .doc = "below this more are wanted"},
-    {KEY(WINDOW, target), .type = CONFIG_UINT, .most = 1000000000,
-     .doc = "as many as this are aimed at"},
-    {KEY(WINDOW, high), .type = CONFIG_UINT, .most = 1000000000,
-     .doc = "above this none is added while there is another place"},
-};
-
-static const struct config_key service_keys[] = {
-    {KEY(TOP, behaviour), .type = CONFIG_STRING, .required = true,
-     .doc = "what it does: the name given to CNODE_BEHAVIOUR"},
-};
-
-static const struct pool_config pool_defaults = {
-    .top = {.registry = REGISTRY_SYN},
-    .worker = {.restart = RESTART_PERMANENT,
-               .spawn = SPAWN_LAZY,
-               .max = UINT64_MAX,
-               .idle_ns = 15 * MIN,
-               .mailbox_limit = 10000,
-               .sticky = -1,
-               .target = {10000, 50000, 100000}},
-    .supervisors = {.count = 1,
-                    .segments = 64,
-                    .max_restarts = 1000,
-                    .max_seconds = 5},
-    .cluster = {.priority = 10,
-                .node_target = {1, 2, 3},
-                .strategy = STRATEGY_LEAST_LOADED},
-};
-
-static const struct pool_config service_defaults = {
-    .is_service = true,
-    .top = {.registry = REGISTRY_NONE},
-    .worker = {.restart = RESTART_PERMANENT,
-               .max = 1,
-               .mailbox_limit = 100000,
-               .sticky = -1},
-    .supervisors = {.count = 1,
-                    .segments = 1,
-                    .max_restarts = 1000,
-                    .max_seconds = 5},
-};
-
-const struct pool_config pool_config_spawned = {
-    .is_spawned = true,
-    .top = {.registry = REGISTRY_NONE},
-    .worker = {.restart = RESTART_TEMPORARY,
-               .max = UINT64_MAX,
-               .mailbox_limit = 100000,
-               .sticky = -1},
-    .supervisors = {.count = 1,
-                    .segments = 1,
-                    .max_restarts = 1000,
-                    .max_seconds = 5},
-};
-
-#define SECTION(path_, keys_, defaults_, doc_)                                 \
-    {                                                                          \
-        .path = (path_), .doc = (doc_), .keys = (keys_),                       \
-        .count = ARRAY_LEN(keys_), .defaults = &(defaults_)                    \
-    }
-
-const struct pool_config_section pool_config_sections[] = {
-    SECTION("pools.*", top_keys, pool_defaults.top,
-            "A pool of workers under its registered name."),
-    SECTION("pools.*.worker", worker_keys, pool_defaults.worker,
-            "The workers of a pool."),
-    SECTION("pools.*.worker.target", window_keys, pool_defaults.worker.target,
-            "Number of workers on one node; it steers placement only."),
-    SECTION("pools.*.supervisors", supervisors_keys, pool_defaults.supervisors,
-            "Worker supervisors and segments of a pool."),
-    SECTION("pools.*.cluster", cluster_keys, pool_defaults.cluster,
-            "A pool's place in the cluster. Read and not used yet: a pool "
-            "lives on every node that has it."),
-    SECTION("pools.*.cluster.node_target", window_keys,
-            pool_defaults.cluster.node_target,
-            "Number of nodes that host the pool."),
-    SECTION("services.*", service_keys, service_defaults.top,
-            "One permanent worker under a registered name."),
-};
-const size_t pool_config_section_count = ARRAY_LEN(pool_config_sections);
 
 /* --- reading */
 
@@ -194,8 +28,9 @@ void pool_settings_read(struct pool_settings *settings, struct config *config,
     *settings = (struct pool_settings){0};
     behaviours_init(&settings->behaviours);
     read_behaviours(settings, config, behaviours);
-    read_each(settings, config, "pools", pools, &pool_defaults);
-    read_each(settings, config, "services", services, &service_defaults);
+    read_each(settings, config, "pools", pools, &pool_config_defaults);
+    read_each(settings, config, "services", services,
+              &pool_config_service_defaults);
     read_spawns(settings, config, spawn);
 }
 
@@ -271,7 +106,7 @@ static void read_window(struct config *config, const char *path,
         return;
     }
     at = config_join(path, key);
-    config_read(config, at, object, window_keys, ARRAY_LEN(window_keys),
+    config_read(config, at, object, pool_window_keys, pool_window_key_count,
                 window);
     if (config->error_count == errors &&
         (window->low > window->target || window->target > window->high)) {
@@ -328,7 +163,7 @@ static void read_worker(struct config *config, const char *path,
     json_t *object = pool->top.worker;
 
     if (object != NULL) {
-        config_read(config, at, object, worker_keys, ARRAY_LEN(worker_keys),
+        config_read(config, at, object, pool_worker_keys, pool_worker_key_count,
                     worker);
         if (json_is_null(json_object_get(object, "idle_timeout"))) {
             worker->idle_ns = 0;
@@ -343,22 +178,122 @@ static void read_worker(struct config *config, const char *path,
 static void read_supervisors(struct config *config, const char *path,
                              struct pool_config *pool)
 {
+    struct pool_config_supervisors *supervisors = &pool->supervisors;
+    char *at = config_join(path, "supervisors");
+
+    config_read(config, at, pool->top.supervisors, pool_supervisors_keys,
+                pool_supervisors_key_count, supervisors);
+    read_window(config, at, "target", supervisors->target_json,
+                &supervisors->target);
+    mem_free(at);
+}
+
+/* One number of a range; it stays as it is when it is not there. */
+static void read_health(struct config *config, const char *path,
+                        const char *key, const json_t *json, double *value)
+{
     char *at;
 
-    if (pool->top.supervisors != NULL) {
-        at = config_join(path, "supervisors");
-        config_read(config, at, pool->top.supervisors, supervisors_keys,
-                    ARRAY_LEN(supervisors_keys), &pool->supervisors);
-        mem_free(at);
+    if (json == NULL) {
+        return;
     }
-    if (pool->top.cluster != NULL) {
-        at = config_join(path, "cluster");
-        config_read(config, at, pool->top.cluster, cluster_keys,
-                    ARRAY_LEN(cluster_keys), &pool->cluster);
-        read_window(config, at, "node_target", pool->cluster.node_target_json,
-                    &pool->cluster.node_target);
-        mem_free(at);
+    if (json_is_number(json) && json_number_value(json) >= 0 &&
+        json_number_value(json) <= 8) {
+        *value = json_number_value(json);
+        return;
     }
+    at = config_join(path, key);
+    config_error(config, at, "expected a health from 0.0 to 8.0");
+    mem_free(at);
+}
+
+static void read_range(struct config *config, const char *path, json_t *object,
+                       struct pool_range *range)
+{
+    unsigned errors = config->error_count;
+    char *at;
+
+    if (object == NULL) {
+        return;
+    }
+    at = config_join(path, "health_target");
+    config_read(config, at, object, pool_range_keys, pool_range_key_count,
+                range);
+    read_health(config, at, "low", range->low_json, &range->low);
+    read_health(config, at, "target", range->target_json, &range->target);
+    read_health(config, at, "high", range->high_json, &range->high);
+    if (config->error_count == errors &&
+        (range->low > range->target || range->target > range->high)) {
+        config_error(config, at, "expected low <= target <= high");
+    }
+    mem_free(at);
+}
+
+static void read_cluster(struct config *config, const char *path,
+                         struct pool_config *pool)
+{
+    struct pool_config_cluster *cluster = &pool->cluster;
+    char *at = config_join(path, "cluster");
+
+    config_read(config, at, pool->top.cluster, pool_cluster_keys,
+                pool_cluster_key_count, cluster);
+    read_window(config, at, "node_target", cluster->node_target_json,
+                &cluster->node_target);
+    read_window(config, at, "worker_target", cluster->worker_target_json,
+                &cluster->worker_target);
+    read_range(config, at, cluster->health_target_json,
+               &cluster->health_target);
+    mem_free(at);
+}
+
+static void read_here(struct config *config, const char *path,
+                      struct pool_config *pool)
+{
+    struct pool_config_here *here = &pool->here;
+    char *at = config_join(path, "node");
+
+    config_read(config, at, pool->top.node, pool_here_keys, pool_here_key_count,
+                here);
+    read_window(config, at, "supervisor_target", here->supervisor_target_json,
+                &here->supervisor_target);
+    read_range(config, at, here->health_target_json, &here->health_target);
+    mem_free(at);
+}
+
+static void read_persist(struct config *config, const char *path,
+                         struct pool_config *pool)
+{
+    char *at = config_join(path, "persist");
+
+    pool->persist.is_on = pool->top.persist != NULL;
+    config_read(config, at, pool->top.persist, pool_persist_keys,
+                pool_persist_key_count, &pool->persist);
+    mem_free(at);
+}
+
+static void check_thresholds(struct config *config, const char *at,
+                             uint64_t degraded, uint64_t critical,
+                             const char *names)
+{
+    if (degraded > critical) {
+        config_error(config, at, "expected %s", names);
+    }
+}
+
+static void read_health_limits(struct config *config, const char *path,
+                               struct pool_config *pool)
+{
+    struct pool_config_health *health = &pool->health;
+    char *at = config_join(path, "health");
+
+    config_read(config, at, pool->top.health, pool_health_keys,
+                pool_health_key_count, health);
+    check_thresholds(config, at, health->degraded, health->critical,
+                     "degraded <= critical");
+    check_thresholds(config, at, health->worker_degraded,
+                     health->worker_critical,
+                     "worker_degraded <= worker_critical");
+    mem_free(at);
 }
 
 /* `at`: where it is named. */
@@ -411,6 +346,43 @@ static void check_name(const struct pool_settings *settings,
     }
 }
 
+/* NULL: none is named, or there is no such one. */
+static const struct cnode_behaviour *
+find_behaviour(const struct pool_settings *settings, struct config *config,
+               const char *path, const char *key, const char *name)
+{
+    const struct cnode_behaviour *found = NULL;
+    char *at;
+
+    if (name != NULL) {
+        found = behaviours_find(&settings->behaviours, name);
+    }
+    if (name != NULL && found == NULL) {
+        at = config_join(path, key);
+        no_such_behaviour(settings, config, at, name);
+        mem_free(at);
+    }
+    return found;
+}
+
+/* Of a pool whose workers are never here. */
+static const struct cnode_behaviour stand_alone = {
+    .abi = CNODE_ABI,
+    .size = sizeof(struct cnode_behaviour),
+    .name = "stand_alone",
+};
+
+static void check_behaviour(struct config *config, const char *path,
+                            json_t *object)
+{
+    char *at = config_join(path, "behaviour");
+
+    if (json_object_get(object, "behaviour") == NULL) {
+        config_error(config, at, "missing, expected a string");
+    }
+    mem_free(at);
+}
+
 static void read_one(struct pool_settings *settings, struct config *config,
                      const char *path, const char *name, json_t *object)
 {
@@ -423,25 +395,27 @@ static void read_one(struct pool_settings *settings, struct config *config,
         return;
     }
     if (pool->is_service) {
-        config_read(config, path, object, service_keys, ARRAY_LEN(service_keys),
-                    &pool->top);
+        config_read(config, path, object, pool_service_keys,
+                    pool_service_key_count, &pool->top);
         pool->worker.module = pool->name;
     } else {
-        config_read(config, path, object, top_keys, ARRAY_LEN(top_keys),
+        config_read(config, path, object, pool_top_keys, pool_top_key_count,
                     &pool->top);
         read_worker(config, path, pool);
         read_supervisors(config, path, pool);
+        read_cluster(config, path, pool);
+        read_here(config, path, pool);
+        read_persist(config, path, pool);
+        read_health_limits(config, path, pool);
     }
-    if (pool->top.behaviour == NULL) {
-        return; /* missing or no string: said already */
-    }
-    pool->behaviour =
-        behaviours_find(&settings->behaviours, pool->top.behaviour);
-    if (pool->behaviour == NULL) {
-        char *at = config_join(path, "behaviour");
-
-        no_such_behaviour(settings, config, at, pool->top.behaviour);
-        mem_free(at);
+    pool->behaviour = find_behaviour(settings, config, path, "behaviour",
+                                     pool->top.behaviour);
+    pool->server =
+        find_behaviour(settings, config, path, "server", pool->top.server);
+    if (pool->top.stand_alone) {
+        pool->behaviour = &stand_alone;
+    } else if (!pool->is_service) {
+        check_behaviour(config, path, object);
     }
 }
 

@@ -19,10 +19,26 @@ enum pool_strategy {
     STRATEGY_ROUND_ROBIN,
     STRATEGY_WEIGHTED,
     STRATEGY_RANDOM,
+    STRATEGY_HEALTH,
+    STRATEGY_STICKY,
+    STRATEGY_HASH,
+};
+enum pool_state_wish { POOL_STATE_OFFLINE, POOL_STATE_ONLINE };
+enum pool_persist {
+    PERSIST_MANUAL,
+    PERSIST_ON_STOP,
+    PERSIST_INTERVAL,
+    PERSIST_ON_CHANGE,
 };
 
 struct pool_window {
     uint64_t low, target, high;
+};
+
+/* Of a health. */
+struct pool_range {
+    double low, target, high;
+    json_t *low_json, *target_json, *high_json; /* for reading only */
 };
 
 /* One pool, or one service: then only name, behaviour and the fixed rest count.
@@ -34,16 +50,20 @@ struct pool_config {
     bool is_spawned; /* temporary workers that were spawned: spawned.h */
 
     struct pool_config_top {
-        const char *behaviour; /* as written; for reading only */
+        const char *behaviour, *server; /* as written; for reading only */
         int registry;
-        json_t *worker, *supervisors, *cluster;
+        int state;        /* enum pool_state_wish */
+        bool stand_alone; /* no workers here; the behaviour may be NULL */
+        json_t *worker, *supervisors, *cluster, *node, *persist, *health;
     } top;
+    const struct cnode_behaviour *server; /* of <Pool>.Server, or NULL */
     struct pool_config_worker {
         const char *module_text; /* as written; for reading only */
         atom_t module;           /* of the refs of this pool */
         int restart, spawn;
         uint64_t max;     /* most workers; UINT64_MAX: no limit */
         uint64_t idle_ns; /* 0: never */
+        uint64_t offload_above, offload_memory; /* UINT64_MAX: never */
         uint64_t mailbox_limit;
         json_t *sticky_json, *target_json;
         double sticky; /* threshold of health; below 0: not sticky */
@@ -51,13 +71,32 @@ struct pool_config {
     } worker;
     struct pool_config_supervisors {
         uint64_t count, segments, max_restarts, max_seconds;
+        json_t *target_json;
+        struct pool_window target;
     } supervisors;
     struct pool_config_cluster {
+        int state; /* enum pool_state_wish */
         uint64_t priority;
-        json_t *node_target_json;
-        struct pool_window node_target;
+        json_t *node_target_json, *worker_target_json, *health_target_json;
+        struct pool_window node_target, worker_target;
+        struct pool_range health_target;
         int strategy;
     } cluster;
+    struct pool_config_here {
+        uint64_t priority, weight;
+        json_t *supervisor_target_json, *health_target_json;
+        struct pool_window supervisor_target;
+        struct pool_range health_target;
+    } here;
+    struct pool_config_persist {
+        bool is_on;
+        const char *store; /* its name; NULL: the only one */
+        int mode;          /* enum pool_persist */
+        uint64_t interval_ns;
+    } persist;
+    struct pool_config_health { /* failures in a minute */
+        uint64_t degraded, critical, worker_degraded, worker_critical;
+    } health;
 };
 
 /* What SPAWN_REQUEST may start. */
