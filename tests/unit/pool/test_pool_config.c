@@ -74,7 +74,7 @@ static void defaults_are_those_of_the_documents(void **state)
     assert_int_equal(pool->worker.target.target, 50000);
     assert_int_equal(pool->supervisors.segments, 64);
     assert_int_equal(pool->supervisors.max_restarts, 1000);
-    assert_int_equal(pool->cluster.node_target.high, 3);
+    assert_int_equal(pool->cluster.node_target.high, 1000);
     assert_true(pool->worker.sticky < 0);
 }
 
