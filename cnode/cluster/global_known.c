@@ -117,14 +117,15 @@ void known_in_sync(struct global *g, struct global_peer *peer)
 }
 
 /* {new_nodes, Node, Ops, NamesExt, Nodes, ExtraInfo}: it became one with these.
- */
-int known_new_nodes(struct global *g, struct cnode_term parts[6])
+ * What it changes counts if we know it: see global_store.c. */
+int known_new_nodes(struct global *g, const struct global_peer *from,
+                    struct cnode_term parts[6])
 {
     struct cnode_list ops, nodes, extra;
     struct cnode_term element, pair[2], lock_id = TERM_NONE;
     struct global_peer *peer;
     int64_t version;
-    bool is_new;
+    bool is_new, counts = from->is_known;
 
     if (!cnode_list(parts[2], &ops) || (ops.is_string && ops.left > 0) ||
         !cnode_list(parts[4], &nodes) || !cnode_list(parts[5], &extra)) {
@@ -146,7 +147,9 @@ int known_new_nodes(struct global *g, struct cnode_term parts[6])
             sync_other(g, peer);
         }
     }
-    global_store_apply(g, ops.next, ops.left, parts[3], lock_id);
+    if (counts) {
+        global_store_apply(g, ops.next, ops.left, parts[3], lock_id);
+    }
     return 0;
 }
 

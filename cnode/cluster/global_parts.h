@@ -55,6 +55,8 @@ struct global_peer {
 
 struct global_peer *global_peer_find(const struct global *g, atom_t node);
 struct global_peer *global_peer_open(struct global *g, atom_t node);
+/* Ourselves, or of our part of the cluster. */
+bool global_is_known(const struct global *g, atom_t node);
 /* Forgets one that is nothing to us any more. */
 void global_peer_trim(struct global *g, struct global_peer *peer);
 
@@ -95,6 +97,8 @@ void global_store_unregister(struct global *g, struct cnode_term name);
 void global_store_apply(struct global *g, struct cnode_term ops, uint32_t count,
                         struct cnode_term names_ext, struct cnode_term lock_id);
 bool global_store_down(struct global *g, const struct ref *ref);
+/* What processes of that node have: names; names and locks. */
+void global_store_drop_names(struct global *g, atom_t node);
 void global_store_drop_node(struct global *g, atom_t node);
 
 /* --- asking many (global_multi.c) */

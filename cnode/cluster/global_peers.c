@@ -29,6 +29,13 @@ struct global_peer *global_peer_open(struct global *g, atom_t node)
     return peer;
 }
 
+bool global_is_known(const struct global *g, atom_t node)
+{
+    const struct global_peer *peer = global_peer_find(g, node);
+
+    return node == g->node || (peer != NULL && peer->is_known);
+}
+
 void global_peer_trim(struct global *g, struct global_peer *peer)
 {
     atom_t node = peer->node;

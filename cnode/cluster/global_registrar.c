@@ -226,6 +226,17 @@ static void put_change(struct buf *buf, const struct global_request *request)
     put_method(buf);
 }
 
+/* Who was lost meanwhile, and is back, gets the name when it is known again: if
+ * it got it now, it would not be told of its end. */
+static void forget_unknown(struct global *g, struct global_nodes *nodes)
+{
+    for (uint32_t i = nodes->count; i-- > 0;) {
+        if (!global_is_known(g, nodes->items[i])) {
+            global_nodes_remove(nodes, nodes->items[i]);
+        }
+    }
+}
+
 static void release(struct global *g)
 {
     struct global_registrar *r = &g->registrar;
@@ -257,6 +268,9 @@ static void change(struct global *g)
     buf_init(&request, 0);
     put_change(&request, current(g));
     to_targets(g, &r->held);
+    if (current(g)->op != GLOBAL_UNREGISTER) {
+        forget_unknown(g, &r->targets);
+    }
     ask(g, REGISTRAR_CHANGE, &request);
     buf_fini(&request);
 }

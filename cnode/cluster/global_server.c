@@ -89,6 +89,9 @@ void server_lose(struct global *g, struct global_peer *peer, bool is_dropped)
     session_end(g, peer, is_dropped);
     cnode_term_free(peer->early);
     peer->early = NULL;
+    if (is_dropped) {
+        global_store_drop_names(g, peer->node); /* it may change them unseen */
+    }
     peer->is_removing = is_dropped;
     peer->is_known = peer->is_pending = peer->is_synced = false;
     peer->is_wanted = peer->is_dialled = false;

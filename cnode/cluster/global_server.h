@@ -31,7 +31,8 @@ void known_adopt(struct global *g, struct cnode_term nodes);
 /* {in_sync, Node, IsKnown}: it knows us, by way of a third. */
 void known_in_sync(struct global *g, struct global_peer *peer);
 /* The elements of a new_nodes. */
-int known_new_nodes(struct global *g, struct cnode_term parts[6]);
+int known_new_nodes(struct global *g, const struct global_peer *from,
+                    struct cnode_term parts[6]);
 void known_nodeup(struct global *g, struct global_peer *peer);
 void known_dial_failed(struct global *g, struct global_peer *peer);
 uint64_t known_deadline(const struct global *g);

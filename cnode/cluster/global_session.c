@@ -427,7 +427,7 @@ static int of_peer(struct global *g, struct global_peer *peer,
         return 0;
     }
     if (term_is_atom(parts[0], A_new_nodes) && arity == 6) {
-        return known_new_nodes(g, parts);
+        return known_new_nodes(g, peer, parts);
     }
     if (term_is_atom(parts[0], A_exchange) && arity == 5) {
         return session_of(peer, parts[4]) == NULL

@@ -5,6 +5,13 @@
  * Names change under the lock `global` only. A change may arrive when that lock
  * is gone: its holder's node went down and up again before the message was
  * here. Such a change must not count (lock_still_set/3 of OTP's global).
+ *
+ * Nor does one of a node that is not known, whatever it has locked. A BEAM
+ * whose connection to us breaks while it registers a name goes on with the
+ * nodes that it knew before, and so dials us; but when the name is given up, it
+ * does not know us any more and we are not told. We would hand the dead name
+ * back to it, and to all, with the session that follows. What it has by then
+ * comes with that session.
  */
 #include <cnode/error.h>
 
@@ -69,6 +76,9 @@ static bool is_held_by(struct global *g, struct pid pid)
 {
     const struct global_lock *lock = global_locks_global(&g->locks);
 
+    if (!global_is_known(g, pid.node)) {
+        return false;
+    }
     if (lock == NULL) {
         return !g->locks.is_global_down;
     }
@@ -194,16 +204,22 @@ bool global_store_down(struct global *g, const struct ref *ref)
     return name != NULL || holder != NULL;
 }
 
-void global_store_drop_node(struct global *g, atom_t node)
+void global_store_drop_names(struct global *g, atom_t node)
 {
     struct pid any = {.node = node};
-    struct global_holder *holder;
     struct global_name *name;
+
+    while ((name = global_names_of_pid(&g->names, any)) != NULL) {
+        drop_name(g, name);
+    }
+}
+
+void global_store_drop_node(struct global *g, atom_t node)
+{
+    struct global_holder *holder;
 
     while ((holder = global_locks_of_node(&g->locks, node)) != NULL) {
         drop_holder(g, holder, true);
     }
-    while ((name = global_names_of_pid(&g->names, any)) != NULL) {
-        drop_name(g, name);
-    }
+    global_store_drop_names(g, node);
 }

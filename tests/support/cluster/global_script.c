@@ -311,9 +311,11 @@ void script_join(struct global_script *s)
 
 void script_name(struct global_script *s, const char *name, struct pid pid)
 {
-    script_call(s, s->his_locker, "{set_lock, {global, script}}");
-    script_call(s, s->his_locker, "{register, ~a, ~p, m}", name, pid);
-    script_call(s, s->his_locker, "{del_lock, {global, script}}");
+    struct pid by = s->global.pids[GLOBAL_REGISTRAR];
+
+    script_call(s, by, "{set_lock, {global, script}}");
+    script_call(s, by, "{register, ~a, ~p, m}", name, pid);
+    script_call(s, by, "{del_lock, {global, script}}");
 }
 
 struct pid script_whereis(struct global_script *s, const char *name)

@@ -53,7 +53,7 @@ void script_lock_both(struct global_script *s);
 /* p1 is up and known, nothing is locked, nothing was said. */
 void script_join(struct global_script *s);
 
-/* A name of a process, by the other side under the lock. */
+/* A name of a process, by our registrar under the lock. */
 void script_name(struct global_script *s, const char *name, struct pid pid);
 struct pid script_whereis(struct global_script *s, const char *name);
 /* Of our process. */

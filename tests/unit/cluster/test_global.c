@@ -444,6 +444,38 @@ static void a_late_change_does_not_count(void **state)
     assert_true(pid_is_none(script_whereis(s, "name")));
 }
 
+/* His connection was lost while he registered it, and he goes on with whom he
+ * knew before; but not when he gives the name up. */
+static void
+what_a_node_registers_before_it_is_known_does_not_count(void **state)
+{
+    struct global_script *s = *state;
+
+    script_join(s);
+    global_nodedown(&s->global, s->peer, s->now);
+    global_nodeup(&s->global, s->peer, s->now);
+    script_call(s, s->his_locker, "{set_lock, {global, ~p}}", s->his_locker);
+    (void)script_said(s);
+    script_call(s, s->his_locker, "{register, name, ~p, m}", s->his_process);
+    assert_string_equal(script_said(s), "reply yes");
+    assert_true(pid_is_none(script_whereis(s, "name")));
+}
+
+static void new_nodes_of_one_who_is_not_known_change_no_name(void **state)
+{
+    struct global_script *s = *state;
+
+    global_nodeup(&s->global, s->peer, s->now);
+    assert_int_equal(
+        script_hear(s,
+                    "{'$gen_cast', {new_nodes, 'p1@there', [{insert, {name, "
+                    "~p, m}}], [], [{'p2@there', 8}], [{vsn, 8}]}}",
+                    s->his_process),
+        0);
+    assert_true(pid_is_none(script_whereis(s, "name")));
+    assert_true(global_peer_find(&s->global, s->peer2)->is_known);
+}
+
 static void names_of_old_c_nodes_say_where_they_were_registered(void **state)
 {
     struct global_script *s = *state;
@@ -643,6 +675,17 @@ static void who_was_lost_by_another_is_dropped_and_all_are_told(void **state)
     assert_string_equal(script_said(s), ""); /* heard before */
 }
 
+/* He gives them up without us from now on; the nodedown comes later. */
+static void names_of_who_is_dropped_are_gone_at_once(void **state)
+{
+    struct global_script *s = *state;
+
+    join_two(s);
+    script_name(s, "name", s->his_process);
+    assert_int_equal(script_hear(s, "{remove_connection, 'p1@there'}"), 0);
+    assert_true(pid_is_none(script_whereis(s, "name")));
+}
+
 static void who_drops_us_is_disconnected(void **state)
 {
     struct global_script *s = *state;
@@ -701,6 +744,22 @@ static void a_name_of_ours_is_told_to_all_under_the_lock(void **state)
     assert_int_equal(s->global.registrar.state, REGISTRAR_RELEASE_LAST);
     script_answer(s, GLOBAL_REGISTRAR, "true");
     assert_string_equal(script_said(s), "done 1 yes");
+}
+
+/* He has it when he is known again. */
+static void who_is_lost_and_back_meanwhile_is_not_told_a_name(void **state)
+{
+    struct global_script *s = *state;
+
+    script_join(s);
+    assert_int_equal(script_request(s, GLOBAL_REGISTER, "name"), 0);
+    script_answer(s, GLOBAL_REGISTRAR, "true");
+    global_nodedown(&s->global, s->peer, s->now);
+    global_nodeup(&s->global, s->peer, s->now);
+    (void)script_said(s);
+    script_answer(s, GLOBAL_REGISTRAR, "true");
+    assert_false(has(script_said(s), "{register,"));
+    assert_true(pid_equal(script_whereis(s, "name"), s->our_process));
 }
 
 static void a_lock_that_is_taken_is_waited_for(void **state)
@@ -773,6 +832,8 @@ int main(void)
         T(a_name_is_registered_under_the_lock_only),
         T(a_name_ends_with_its_process),
         T(a_late_change_does_not_count),
+        T(what_a_node_registers_before_it_is_known_does_not_count),
+        T(new_nodes_of_one_who_is_not_known_change_no_name),
         T(names_of_old_c_nodes_say_where_they_were_registered),
         T(there_is_a_limit_of_names),
         T(whereis_as_a_message_is_answered),
@@ -784,10 +845,12 @@ int main(void)
         T(who_cannot_be_dialled_is_not_known),
         T(there_is_a_limit_of_nodes_that_others_name),
         T(who_was_lost_by_another_is_dropped_and_all_are_told),
+        T(names_of_who_is_dropped_are_gone_at_once),
         T(who_drops_us_is_disconnected),
         T(a_connection_that_we_lose_is_told_to_nobody),
         T(of_what_was_lost_the_oldest_is_forgotten),
         T(a_name_of_ours_is_told_to_all_under_the_lock),
+        T(who_is_lost_and_back_meanwhile_is_not_told_a_name),
         T(a_lock_that_is_taken_is_waited_for),
         T(alone_a_name_is_registered_at_once),
         T(there_is_a_limit_of_requests),
