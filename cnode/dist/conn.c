@@ -711,6 +711,12 @@ bool conn_local_host(const struct conn *conn, char text[ADDRESS_TEXT_MAX])
     return address_host((const struct sockaddr *)&address, text);
 }
 
+void conn_traffic(const struct conn *conn, uint64_t *in, uint64_t *out)
+{
+    *in = conn->in.bytes;
+    *out = outlet_taken(&conn->outlet);
+}
+
 const char *conn_why(const struct conn *conn)
 {
     return conn->tls != NULL ? conn->tls->why : "";

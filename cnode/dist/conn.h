@@ -79,6 +79,8 @@ uint32_t conn_peer_creation(const struct conn *conn);
 const char *conn_address(const struct conn *conn);
 /* The address of this end, without its port; false: it is gone already. */
 bool conn_local_host(const struct conn *conn, char text[ADDRESS_TEXT_MAX]);
+/* Bytes that were read and written, ever, those of TLS included. */
+void conn_traffic(const struct conn *conn, uint64_t *in, uint64_t *out);
 /* What TLS says about the reason of its end, for logs; "" when nothing. */
 const char *conn_why(const struct conn *conn);
 

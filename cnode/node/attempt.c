@@ -253,6 +253,11 @@ static bool local_host_of_attempt(void *owner, char text[ADDRESS_TEXT_MAX])
     return conn_local_host(((struct attempt *)owner)->conn, text);
 }
 
+static void traffic_of_attempt(void *owner, uint64_t *in, uint64_t *out)
+{
+    conn_traffic(((struct attempt *)owner)->conn, in, out);
+}
+
 static void on_up(void *owner, struct conn *conn)
 {
     struct attempt *attempt = owner;
@@ -260,6 +265,7 @@ static void on_up(void *owner, struct conn *conn)
                              .flush = flush_attempt,
                              .close = close_attempt,
                              .local_host = local_host_of_attempt,
+                             .traffic = traffic_of_attempt,
                              .owner = attempt,
                              .flags = conn_peer_flags(conn),
                              .creation = conn_peer_creation(conn)};

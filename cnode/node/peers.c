@@ -444,6 +444,7 @@ struct peer *peers_attach(struct peers *peers, const char *name,
     peer_move(peer, PEER_UP);
     peer->link = *link;
     peer->connection = ++peers->connections;
+    peer->up_ms = loop_now_ms(node_loop(node));
     peer->broken = 0;
     peer->failures = peer->yields = 0;
     peer->is_barred = false;

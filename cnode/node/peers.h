@@ -38,6 +38,8 @@ struct peer_link {
     void (*close)(void *owner, int reason);
     /* The address of this end, as conn_local_host(); NULL: there is none. */
     bool (*local_host)(void *owner, char text[ADDRESS_TEXT_MAX]);
+    /* Bytes read and written so far; NULL: nobody counts them. */
+    void (*traffic)(void *owner, uint64_t *in, uint64_t *out);
     void *owner;
     uint64_t flags; /* the peer's own */
     uint32_t creation;
@@ -68,6 +70,7 @@ struct peer {
     struct attempt *dial;       /* PEER_DIALLING */
     struct peer_link link;      /* PEER_UP */
     uint64_t connection;        /* PEER_UP: its number, never used again */
+    uint64_t up_ms;             /* PEER_UP: loop_now_ms() of its nodeup */
     int broken;                 /* PEER_UP: why it ends soon, or 0 */
     struct backlog backlog;     /* sent while it is being connected */
     struct leader leader;       /* PEER_UP */
