@@ -140,7 +140,7 @@ int about_segment_state(struct process *process, struct buf *buf)
 
     term_format(buf, "#{pool => ~A, segment => ~u, workers => ~u}",
                 segment->pool->config->name, (uint64_t)segment->index,
-                (uint64_t)segment->table.count);
+                (uint64_t)worker_table_count(&segment->table));
     return 0;
 }
 

@@ -111,7 +111,7 @@ void inquiry_of_segment(struct segment *segment, enum inquiry_kind kind,
     if (kind == INQUIRY_WHICH) {
         list_workers(&q, segment);
     } else {
-        q.count = segment->table.count;
+        q.count = worker_table_count(&segment->table);
         count_waiting(&q, pool, segment);
     }
     answer(&q, pool->node, &segment->process);

@@ -384,7 +384,7 @@ unsigned segment_stop_some(struct segment *segment, unsigned budget)
     struct worker_table *table = &segment->table;
     unsigned done = 0;
 
-    while (done < budget && table->count > 0) {
+    while (done < budget && worker_table_count(table) > 0) {
         uint32_t slot = segment->sweep_at & table->mask;
         struct cnode_worker *w = worker_table_at(table, slot);
 
@@ -399,7 +399,7 @@ unsigned segment_stop_some(struct segment *segment, unsigned budget)
             segment_forget(segment, w, atom_term(A_shutdown));
         }
     }
-    if (table->count == 0) {
+    if (worker_table_count(table) == 0) {
         segment_move(segment, SEGMENT_DOWN);
     }
     return done;

@@ -31,21 +31,58 @@ void worker_slab_fini(struct worker_slab *slab)
         mem_free(slab->chunks[i]);
     }
     mem_free(slab->chunks);
+    mem_free(slab->taken);
     slab->chunks = NULL;
+    slab->taken = NULL;
+}
+
+static void set_taken(struct worker_slab *slab, uint32_t number, bool is_taken)
+{
+    uint64_t bit = UINT64_C(1) << (number % 64);
+    uint64_t *word = &slab->taken[number / 64];
+
+    *word = is_taken ? *word | bit : *word & ~bit;
+}
+
+/* Bits for all numbers that the chunks can have. */
+static int grow_taken(struct worker_slab *slab, uint32_t chunks)
+{
+    size_t had = (((size_t)slab->chunk_cap << slab->shift) + 63) / 64;
+    size_t words = (((size_t)chunks << slab->shift) + 63) / 64;
+    uint64_t *taken = mem_try(words * sizeof(*taken));
+
+    if (taken == NULL) {
+        return CNODE_NOMEM;
+    }
+    memset(taken, 0, words * sizeof(*taken));
+    if (slab->taken != NULL) {
+        memcpy(taken, slab->taken, had * sizeof(*taken));
+        mem_free(slab->taken);
+    }
+    slab->taken = taken;
+    return 0;
+}
+
+static int grow_chunks(struct worker_slab *slab)
+{
+    uint32_t cap = slab->chunk_cap == 0 ? 8 : slab->chunk_cap * 2;
+    int rc = grow_taken(slab, cap);
+
+    if (rc == 0) {
+        slab->chunks = mem_realloc(slab->chunks, cap * sizeof(*slab->chunks));
+        slab->chunk_cap = cap;
+    }
+    return rc;
 }
 
 static int add_chunk(struct worker_slab *slab)
 {
     size_t bytes = slab->stride << slab->shift;
-    char *chunk = mem_try(bytes);
+    int rc = slab->chunk_count == slab->chunk_cap ? grow_chunks(slab) : 0;
+    char *chunk = rc == 0 ? mem_try(bytes) : NULL;
 
     if (chunk == NULL) {
         return CNODE_NOMEM;
-    }
-    if (slab->chunk_count == slab->chunk_cap) {
-        slab->chunk_cap = slab->chunk_cap == 0 ? 8 : slab->chunk_cap * 2;
-        slab->chunks =
-            mem_realloc(slab->chunks, slab->chunk_cap * sizeof(*slab->chunks));
     }
     slab->chunks[slab->chunk_count++] = chunk;
     POISON(chunk, bytes);
@@ -75,6 +112,7 @@ int worker_slab_alloc(struct worker_slab *slab, uint32_t *number)
         *number = slab->fresh++;
         UNPOISON(worker_slab_at(slab, *number), slab->stride);
     }
+    set_taken(slab, *number, true);
     slab->used++;
     return 0;
 }
@@ -86,5 +124,6 @@ void worker_slab_free(struct worker_slab *slab, uint32_t number)
     memcpy(object, &slab->free, sizeof(slab->free));
     slab->free = number + 1;
     slab->used--;
+    set_taken(slab, number, false);
     POISON(object, slab->stride - slab->tail);
 }

@@ -56,7 +56,7 @@ struct cnode_worker *worker_table_get(const struct worker_table *table,
 {
     uint32_t hash = worker_table_hash(key);
 
-    if (table->count == 0) {
+    if (worker_table_count(table) == 0) {
         return NULL;
     }
     for (uint32_t slot = hash & table->mask; table->slots[slot] != 0;
@@ -70,6 +70,12 @@ struct cnode_worker *worker_table_get(const struct worker_table *table,
         }
     }
     return NULL;
+}
+
+/* relaxed: a count orders nothing, and only one thread writes it. */
+static void set_count(struct worker_table *table, uint32_t count)
+{
+    atomic_store_explicit(&table->count, count, memory_order_relaxed);
 }
 
 static void put(uint32_t *slots, uint32_t mask, uint32_t hash, uint32_t value)
@@ -106,7 +112,8 @@ int worker_table_add(struct worker_table *table, uint32_t number)
 {
     const struct cnode_worker *w = worker_slab_at(table->slab, number);
 
-    if (table->slots == NULL || table->count + 1 > (table->mask + 1) / 4 * 3) {
+    if (table->slots == NULL ||
+        worker_table_count(table) + 1 > (table->mask + 1) / 4 * 3) {
         int rc = grow(table);
 
         if (rc != 0) {
@@ -114,7 +121,7 @@ int worker_table_add(struct worker_table *table, uint32_t number)
         }
     }
     put(table->slots, table->mask, w->hash, slot_value(w->hash, number));
-    table->count++;
+    set_count(table, worker_table_count(table) + 1);
     return 0;
 }
 
@@ -152,7 +159,7 @@ uint32_t worker_table_remove(struct worker_table *table,
     }
     number = (table->slots[slot] & NUMBER_MASK) - 1;
     close_gap(table, slot);
-    table->count--;
+    set_count(table, worker_table_count(table) - 1);
     return number;
 }
 

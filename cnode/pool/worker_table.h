@@ -8,6 +8,7 @@
 #ifndef CNODE_POOL_WORKER_TABLE_H
 #define CNODE_POOL_WORKER_TABLE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -18,9 +19,9 @@ struct cnode_worker;
 
 struct worker_table {
     const struct worker_slab *slab;
-    uint32_t *slots; /* 0: free; else tag << 24 | number + 1 */
-    uint32_t mask;   /* slots - 1; 0 while there is no memory */
-    uint32_t count;
+    uint32_t *slots;        /* 0: free; else tag << 24 | number + 1 */
+    uint32_t mask;          /* slots - 1; 0 while there is no memory */
+    _Atomic uint32_t count; /* written by its scheduler, read by any */
 };
 
 void worker_table_init(struct worker_table *table,
@@ -31,6 +32,12 @@ void worker_table_fini(struct worker_table *table);
 static inline uint32_t worker_table_hash(const struct worker_key *key)
 {
     return (uint32_t)(key->hash >> 32);
+}
+
+/* From any scheduler. */
+static inline uint32_t worker_table_count(const struct worker_table *table)
+{
+    return atomic_load_explicit(&table->count, memory_order_relaxed);
 }
 
 struct cnode_worker *worker_table_get(const struct worker_table *table,
