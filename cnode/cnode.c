@@ -12,6 +12,7 @@
  *                     expect of it
  *     syn             registry/syn: its scopes
  *     pools           pool/pools
+ *     administration  manager/ask: the process that answers for it
  *     join            node/peers: dials the others
  *
  * A mistake in the configuration or the cookie is found before anything is
@@ -31,6 +32,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/cluster.h"
+#include "manager/ask.h"
 #include "node/node.h"
 #include "pool/pools.h"
 #include "registry/syn.h"
@@ -49,6 +51,7 @@ struct cnode {
     struct cluster cluster;
     struct syn syn;
     struct pools pools;
+    struct ask ask;
     struct signals signals;
     bool has_syn;    /* it was started */
     bool is_serving; /* all of these run: to be stopped first */
@@ -195,6 +198,7 @@ static int cnode_run(struct cnode *c)
         syn_fini(&c->syn);
     }
     node_fini(node);
+    ask_fini(&c->ask);
     return c->code;
 }
 
@@ -270,6 +274,9 @@ static void on_ready(void *owner, int rc)
     if (rc == 0) {
         c->is_serving = true;
         rc = pools_start(&c->pools, &c->pool_settings);
+    }
+    if (rc == 0) {
+        rc = ask_start(&c->ask, &c->node, &c->pools);
     }
     if (rc != 0) {
         cnode_report(c, rc);
@@ -350,6 +357,7 @@ static void on_pools_stopped(void *owner)
 {
     struct cnode *c = owner;
 
+    ask_stop(&c->ask);
     syn_stop(&c->syn);
     cluster_stop(&c->cluster);
     node_close(&c->node);

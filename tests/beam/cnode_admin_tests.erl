@@ -1,0 +1,304 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% The process cnode_admin: what operators ask of a C node (docs/administration.md).
+-module(cnode_admin_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-import(cnode_peer, [eventually/1, name/1]).
+
+-define(POOL, 'Elixir.Counters').
+-define(CONFIG, #{
+    services => #{echo => #{behaviour => echo}},
+    pools => #{
+        ?POOL => #{
+            behaviour => counter,
+            registry => none,
+            supervisors => #{count => 2, segments => 8},
+            worker => #{max => 5000}
+        }
+    }
+}).
+
+suite(Tests) -> cnode_peer:suite(?CONFIG, Tests).
+
+ask(Node, Request) -> gen_server:call({cnode_admin, name(Node)}, Request).
+
+call(Node, Id, Call) ->
+    Envelope =
+        {msg_envelope, {self(), 0}, call, {ref, 'Elixir.Counters.Worker', Id},
+            {settings, nil, true, nil, nil, nil, 5000}, {s, Call, nil, nil}},
+    gen_server:call({?POOL, name(Node)}, Envelope).
+
+ref(Id) -> {ref, 'Elixir.Counters.Worker', Id}.
+
+%% ---------------------------------------------------------------------- node
+
+node_test_() ->
+    suite([
+        {"status says what the node is", fun status/1},
+        {"peers have their traffic", fun peers/1},
+        {"counters are those of the node", fun counters/1},
+        {"what nobody knows is an error", fun unknown/1},
+        {"killed, it is there again", fun killed/1}
+    ]).
+
+status(Node) ->
+    {ok, Status} = ask(Node, status),
+    #{
+        node := Name,
+        version := <<_, _/binary>>,
+        uptime_ms := Uptime,
+        schedulers := Schedulers,
+        pools := [?POOL],
+        services := [echo],
+        peers := Peers,
+        memory := Memory,
+        hidden := false,
+        os_pid := OsPid
+    } = Status,
+    ?assertEqual(name(Node), Name),
+    ?assertEqual(cnode_peer:os_pid(Node), OsPid),
+    ?assert(Uptime >= 0 andalso Schedulers >= 1 andalso Peers >= 1 andalso Memory > 0),
+    ?assertMatch({ok, #{}}, ask(Node, {status})).
+
+peers(Node) ->
+    {ok, Peers} = ask(Node, peers),
+    [Us] = [Peer || #{node := Peer_} = Peer <- Peers, Peer_ =:= node()],
+    #{state := up, hidden := false, bytes_in := In, bytes_out := Out, queued := _, since_ms := _} =
+        Us,
+    ?assert(In > 100 andalso Out > 100),
+    {ok, Later} = ask(Node, peers),
+    [#{bytes_in := MoreIn}] = [Peer || #{node := Peer_} = Peer <- Later, Peer_ =:= node()],
+    ?assert(MoreIn > In).
+
+counters(Node) ->
+    {ok, #{dead_letters := Before}} = ask(Node, counters),
+    {nobody_here, name(Node)} ! hello,
+    {ok, #{dead_letters := After}} = ask(Node, counters),
+    ?assertEqual(Before + 1, After).
+
+unknown(Node) ->
+    ?assertEqual({error, {unknown_request, {no, such}}}, ask(Node, {no, such})),
+    ?assertEqual({error, {unknown_request, []}}, ask(Node, [])),
+    ?assertEqual({error, {unknown_request, {}}}, ask(Node, {})),
+    ?assertEqual({error, {bad_request, {status, 1}}}, ask(Node, {status, 1})),
+    ?assertEqual({error, {bad_request, count}}, ask(Node, count)),
+    ?assertEqual({error, unknown_pool}, ask(Node, {count, 'Elixir.Nobody'})),
+    ?assertEqual({error, unknown_pool}, ask(Node, {pool, echo})),
+    ?assertEqual({error, unknown_pool}, ask(Node, {count, [not_even, an, atom]})),
+    {cnode_admin, name(Node)} ! hello,
+    gen_server:cast({cnode_admin, name(Node)}, status),
+    ?assertMatch({ok, _}, ask(Node, status)).
+
+killed(Node) ->
+    Pid = rpc:call(name(Node), erlang, whereis, [cnode_admin]),
+    exit(Pid, kill),
+    ?assertMatch({ok, _}, ask(Node, status)),
+    ?assertNotEqual(Pid, rpc:call(name(Node), erlang, whereis, [cnode_admin])).
+
+%% --------------------------------------------------------------------- pools
+
+pools_test_() ->
+    suite([
+        {"a pool is a map", fun pool/1},
+        {"workers are counted by supervisor and segment", fun count/1},
+        {"where a worker is, nobody is woken to say", fun whereis_worker/1},
+        {"a service is found by its name", fun service/1}
+    ]).
+
+pool(Node) ->
+    {ok, [Map]} = ask(Node, pools),
+    ?assertEqual({ok, Map}, ask(Node, {pool, ?POOL})),
+    ?assertMatch(
+        #{
+            pool := ?POOL,
+            status := online,
+            condition := online,
+            behaviour := counter,
+            max := 5000,
+            target := {_, _, _},
+            supervisors := 2,
+            segments := 8,
+            registry := none,
+            locks := []
+        },
+        Map
+    ),
+    ?assertMatch({ok, #{max := 5000}}, ask(Node, {pool, ?POOL})).
+
+count(Node) ->
+    {ok, #{total := Before}} = ask(Node, {count, ?POOL}),
+    [call(Node, {count, N}, increment) || N <- lists:seq(1, 100)],
+    {ok, #{total := Total, supervisors := Supervisors, segments := Segments}} =
+        ask(Node, {count, ?POOL}),
+    ?assertEqual(Before + 100, Total),
+    ?assertEqual(2, length(Supervisors)),
+    ?assertEqual(Total, lists:sum([N || {Pid, N} <- Supervisors, is_pid(Pid)])),
+    ?assertEqual(lists:seq(0, 7), [I || {I, _} <- Segments]),
+    ?assertEqual(Total, lists:sum([N || {_, N} <- Segments])).
+
+whereis_worker(Node) ->
+    {ok, #{total := Before}} = ask(Node, {count, ?POOL}),
+    [
+        begin
+            ?assertEqual({ok, undefined}, ask(Node, {whereis, ?POOL, Id})),
+            ?assertEqual({ok, false}, ask(Node, {alive, ?POOL, Id}))
+        end
+     || Id <- [nobody, {no, [body]}, 1 bsl 100, <<"no">>]
+    ],
+    ?assertMatch({ok, #{total := Before}}, ask(Node, {count, ?POOL})),
+    [
+        begin
+            1 = call(Node, Id, increment),
+            {ok, Pid} = ask(Node, {whereis, ?POOL, Id}),
+            ?assertEqual({ok, Pid}, ask(Node, {whereis, ?POOL, ref(Id)})),
+            ?assertEqual({ok, true}, ask(Node, {alive, ?POOL, Id})),
+            ?assertEqual(1, gen_server:call(Pid, get))
+        end
+     || Id <- [somebody, {some, [body]}, 1 bsl 101, <<"some">>]
+    ],
+    Large = binary:copy(<<"x">>, 100000),
+    ?assertEqual({error, too_large}, ask(Node, {whereis, ?POOL, Large})),
+    ?assertMatch({error, {bad_request, _}}, ask(Node, {whereis, ?POOL})).
+
+service(Node) ->
+    Pid = rpc:call(name(Node), erlang, whereis, [echo]),
+    ?assertEqual({ok, Pid}, ask(Node, {whereis, echo})),
+    ?assertEqual({ok, Pid}, ask(Node, {whereis, echo, echo})),
+    ?assertEqual({ok, true}, ask(Node, {alive, echo})),
+    ?assertMatch({ok, #{total := 1}}, ask(Node, {count, echo})),
+    ?assertMatch({ok, #{workers := [#{pid := Pid}]}}, ask(Node, {workers, echo})).
+
+%% ------------------------------------------------------------------- workers
+
+workers_test_() ->
+    suite([
+        {"a worker is a row", fun row/1},
+        {"a page has as many rows as asked for", fun pages/1},
+        {"of one supervisor, of one segment", fun filters/1},
+        {"options that make no sense are refused", fun bad_options/1},
+        {"who lives all the while is met exactly once", 120, fun churn/1}
+    ]).
+
+row(Node) ->
+    1 = call(Node, row, increment),
+    {ok, Pid} = ask(Node, {whereis, ?POOL, row}),
+    {ok, #{workers := Rows, next := nil, total := 1}} = ask(Node, {workers, ?POOL}),
+    [Row] = [Row || #{ref := {ref, _, row}} = Row <- Rows],
+    ?assertMatch(#{pid := Pid, status := loaded, queue := 0, idle_ms := _, segment := _}, Row),
+    {ok, #{supervisors := Supervisors}} = ask(Node, {count, ?POOL}),
+    ?assert(lists:keymember(maps:get(supervisor, Row), 1, Supervisors)),
+    ok = sys:suspend(Pid),
+    gen_server:cast(Pid, {add, 1}),
+    {ok, #{workers := [Suspended]}} = ask(Node, {workers, ?POOL, []}),
+    ?assertMatch(#{status := suspended, queue := 1}, Suspended),
+    ok = sys:resume(Pid).
+
+walk(Node, Opts) -> walk(Node, Opts, nil, []).
+
+walk(Node, Opts, After, Sofar) ->
+    {ok, #{workers := Rows, next := Next, total := _}} =
+        ask(Node, {workers, ?POOL, Opts#{'after' => After}}),
+    case Next of
+        nil -> lists:append(lists:reverse([Rows | Sofar]));
+        <<_/binary>> -> walk(Node, Opts, Next, [Rows | Sofar])
+    end.
+
+ids(Rows) -> [Id || #{ref := {ref, 'Elixir.Counters.Worker', Id}} <- Rows].
+
+pages(Node) ->
+    [call(Node, {page, N}, increment) || N <- lists:seq(1, 250)],
+    {ok, #{total := Total}} = ask(Node, {count, ?POOL}),
+    {ok, #{workers := First, next := Next}} = ask(Node, {workers, ?POOL}),
+    ?assertEqual(100, length(First)),
+    ?assert(is_binary(Next)),
+    {ok, #{workers := Ten}} = ask(Node, {workers, ?POOL, [{limit, 10}]}),
+    ?assertEqual(10, length(Ten)),
+    [
+        begin
+            All = ids(walk(Node, #{limit => Limit})),
+            ?assertEqual(Total, length(All)),
+            ?assertEqual(Total, length(lists:usort(All)))
+        end
+     || Limit <- [1, 7, 100, 1000]
+    ].
+
+filters(Node) ->
+    [call(Node, {filter, N}, increment) || N <- lists:seq(1, 100)],
+    {ok, #{supervisors := Supervisors, segments := Segments}} = ask(Node, {count, ?POOL}),
+    [
+        ?assertEqual(N, length(walk(Node, #{supervisor => Pid, limit => 13})))
+     || {Pid, N} <- Supervisors
+    ],
+    [
+        begin
+            Rows = walk(Node, #{segment => Segment, limit => 3}),
+            ?assertEqual(N, length(Rows)),
+            ?assert(lists:all(fun(#{segment := S}) -> S =:= Segment end, Rows))
+        end
+     || {Segment, N} <- Segments
+    ].
+
+bad_options(Node) ->
+    [call(Node, {bad, N}, increment) || N <- lists:seq(1, 20)],
+    {ok, #{next := Cursor}} = ask(Node, {workers, ?POOL, #{limit => 1}}),
+    [
+        ?assertMatch({error, _}, ask(Node, {workers, ?POOL, Opts}))
+     || Opts <- [
+            #{limit => 0},
+            #{limit => 1001},
+            #{limit => many},
+            #{limit => -1},
+            #{'after' => <<"not a cursor">>},
+            #{'after' => <<Cursor/binary, 0>>},
+            #{'after' => 17},
+            #{'after' => binary:copy(<<0>>, byte_size(Cursor))},
+            #{'after' => <<(binary:part(Cursor, 0, 8))/binary, -1:64>>}
+        ]
+    ],
+    %% no worker is at that place
+    Far = <<(binary:part(Cursor, 0, 12))/binary, -1:32>>,
+    ?assertMatch({ok, #{workers := _}}, ask(Node, {workers, ?POOL, #{'after' => Far}})),
+    ?assertMatch({error, _}, ask(Node, {workers, echo, #{'after' => Cursor}})),
+    ?assertEqual({error, not_found}, ask(Node, {workers, ?POOL, #{supervisor => self()}})),
+    ?assertEqual({error, not_found}, ask(Node, {workers, ?POOL, #{segment => 8}})),
+    [
+        ?assertMatch({ok, _}, ask(Node, {workers, ?POOL, Opts}))
+     || Opts <- [nil, [], #{}, #{other => 1}, [{limit, nil}], [not_a_pair], not_even_a_list]
+    ].
+
+%% Others start, end and crash between the pages.
+churn(Node) ->
+    Stay = [{stay, N} || N <- lists:seq(1, 500)],
+    [call(Node, Id, increment) || Id <- Stay],
+    Self = self(),
+    Churner = spawn_link(fun() -> churn(Node, 1, Self) end),
+    [
+        begin
+            Met = [Id || {stay, _} = Id <- ids(walk(Node, #{limit => 20}))],
+            ?assertEqual(lists:sort(Stay), lists:sort(Met))
+        end
+     || _ <- lists:seq(1, 20)
+    ],
+    Churner ! stop,
+    receive
+        {churned, N} -> ?assert(N > 100)
+    after 10000 -> error(no_churn)
+    end.
+
+churn(Node, N, Parent) ->
+    catch call(Node, {come, N}, increment),
+    catch call(Node, {go, N rem 50}, 'crash!'),
+    catch call(Node, {stay, N rem 500 + 1}, 'crash!'),
+    {ok, Pid} = ask(Node, {whereis, ?POOL, {come, N}}),
+    catch gen_server:call({?POOL, name(Node)}, {terminate, Pid}),
+    supervisor_end(Node, Pid),
+    receive
+        stop -> Parent ! {churned, N}
+    after 0 -> churn(Node, N + 1, Parent)
+    end.
+
+supervisor_end(Node, Pid) ->
+    {ok, #{supervisors := [{Supervisor, _} | _]}} = ask(Node, {count, ?POOL}),
+    catch gen_server:call(Supervisor, {terminate_child, Pid}).
