@@ -25,6 +25,9 @@ defmodule CNode.Pool do
     * `:timeout` - of calls, in milliseconds or `:infinity`; 60 000.
     * `:cast_timeout` - what a cast's envelope says; 5 000.
     * `:connect_timeout` - how long start waits for the first dials; 5 000.
+    * `:host` - at start only: host workers of the pool on this BEAM too, `true` or
+      a list of options of `CNode.Host`. The node's name is to be among `:nodes`, here
+      and at all others.
     * `:scope` - the scope of [syn](https://github.com/ostinelli/syn) that has the
       workers, `<pool>.Registry` by default; `nil`: syn is not used. Matters only
       where syn is on the code path: see below.
@@ -114,6 +117,48 @@ defmodule CNode.Pool do
   @callback get_direct_link!(target(), context(), options()) ::
               :cnode_pool.worker_link() | failure()
 
+  @doc "Whether the worker is there, on whichever node; wakes nobody."
+  @callback alive?(target()) :: boolean()
+
+  @doc "The worker's pid, `nil` when it is absent; wakes nobody."
+  @callback whereis(target()) :: pid() | nil
+
+  @doc """
+  The pool takes workers: on all its nodes, or on those of `nodes: [...]` in the
+  options. `{:error, %{node => reason}}` names those where it did not work.
+  """
+  @callback bring_online(context(), options()) :: :ok | {:error, %{node() => term()}}
+
+  @doc "It starts no more workers there, and those that run are ended, in slices."
+  @callback take_offline(context(), options()) :: :ok | {:error, %{node() => term()}}
+
+  @doc "Nothing new is placed there; what runs goes on. Locked already: `:already_locked`."
+  @callback lock(context(), options()) :: :ok | {:error, %{node() => term()}}
+
+  @doc "The end of a `c:lock/2`; not locked: `:not_locked`."
+  @callback release(context(), options()) :: :ok | {:error, %{node() => term()}}
+
+  @doc "How the pool stands on each of its nodes: status, condition, health, workers, ..."
+  @callback service_status(context(), options()) :: %{node() => map() | {:error, term()}}
+
+  @doc "Workers in all, and on each node by supervisor and segment."
+  @callback count(options()) :: %{
+              total: non_neg_integer(),
+              nodes: %{node() => map() | {:error, term()}}
+            }
+
+  @doc "A stream of all workers, as maps with `:ref`, `:pid`, `:node`, `:status`, ...; asked for in pages of `:limit`."
+  @callback workers(options()) :: Enumerable.t()
+
+  @doc "The health report of each node: all pools of it. `rebuild: true` counts anew."
+  @callback health_report(context(), options()) :: %{node() => map() | {:error, term()}}
+
+  @doc "One more worker supervisor on a node. The specification is AdvancedPool's; it says nothing that is needed here."
+  @callback add_worker_supervisor(node(), spec :: term()) :: {:ok, pid()} | {:error, term()}
+
+  @doc "It goes; its workers live on."
+  @callback remove_worker_supervisor(pid()) :: :ok | {:error, term()}
+
   defmacro __using__(options) do
     quote bind_quoted: [options: options], location: :keep do
       @behaviour CNode.Pool
@@ -196,6 +241,58 @@ defmodule CNode.Pool do
         CNode.Pool.ask(__pool__(), :link, [target], context, options)
       end
 
+      @impl CNode.Pool
+      def whereis(target), do: CNode.Pool.whereis(__pool__(), target)
+
+      @impl CNode.Pool
+      def alive?(target), do: whereis(target) != nil
+
+      @impl CNode.Pool
+      def bring_online(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.each(__pool__(), :online, options)
+      end
+
+      @impl CNode.Pool
+      def take_offline(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.each(__pool__(), :offline, options)
+      end
+
+      @impl CNode.Pool
+      def lock(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.each(__pool__(), :lock, options)
+      end
+
+      @impl CNode.Pool
+      def release(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.each(__pool__(), :release, options)
+      end
+
+      @impl CNode.Pool
+      def service_status(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.status(__pool__(), options)
+      end
+
+      @impl CNode.Pool
+      def count(options \\ nil), do: CNode.Pool.Operations.count(__pool__(), options)
+
+      @impl CNode.Pool
+      def workers(options \\ nil), do: CNode.Pool.Operations.workers(__pool__(), options)
+
+      @impl CNode.Pool
+      def health_report(_context \\ nil, options \\ nil) do
+        CNode.Pool.Operations.health(__pool__(), options)
+      end
+
+      @impl CNode.Pool
+      def add_worker_supervisor(node, _spec \\ nil) do
+        CNode.Pool.Operations.add_worker_supervisor(__pool__(), node)
+      end
+
+      @impl CNode.Pool
+      def remove_worker_supervisor(supervisor) do
+        CNode.Pool.Operations.remove_worker_supervisor(__pool__(), supervisor)
+      end
+
       defoverridable CNode.Pool
     end
   end
@@ -219,13 +316,13 @@ defmodule CNode.Pool do
   end
 
   @doc false
-  @spec start_link(module(), keyword(), keyword()) :: GenServer.on_start()
+  @spec start_link(module(), keyword(), keyword()) :: Supervisor.on_start()
   def start_link(module, compiled, given) do
     if not Keyword.keyword?(given) do
       raise ArgumentError, "#{inspect(module)}: expected a keyword list, got #{inspect(given)}"
     end
 
-    options = Keyword.merge(compiled, given)
+    {host, options} = compiled |> Keyword.merge(given) |> Keyword.pop(:host, false)
     pool = new!(module, options)
 
     if pool.nodes == [] do
@@ -235,7 +332,45 @@ defmodule CNode.Pool do
     end
 
     :persistent_term.put({CNode.Pool, module}, pool)
-    CNode.Connector.start_link(pool, Keyword.get(options, :connect_timeout, 5_000))
+    connect_timeout = Keyword.get(options, :connect_timeout, 5_000)
+
+    case host do
+      false ->
+        CNode.Connector.start_link(pool, connect_timeout)
+
+      true ->
+        start_host(pool, connect_timeout, [])
+
+      host when is_list(host) ->
+        start_host(pool, connect_timeout, host)
+
+      other ->
+        raise ArgumentError,
+              "#{inspect(module)}: option :host: expected true, false or the options of CNode.Host, got #{inspect(other)}"
+    end
+  end
+
+  # The workers first: whoever is connected finds them.
+  defp start_host(pool, connect_timeout, options) do
+    host = Keyword.merge([pool: pool.name, worker: pool.worker, scope: pool.scope], options)
+
+    connector = %{
+      id: CNode.Connector,
+      start: {CNode.Connector, :start_link, [pool, connect_timeout]}
+    }
+
+    Supervisor.start_link([{CNode.Host, host}, connector], strategy: :one_for_one)
+  end
+
+  @doc false
+  @spec whereis(:cnode_pool.pool(), target()) :: pid() | nil
+  def whereis(pool, target) do
+    case :cnode_pool.link(pool, target, %{}) do
+      {:link, _node, pid, _ref} when is_pid(pid) -> pid
+      _absent -> nil
+    end
+  catch
+    :exit, {_reason, {GenServer, :call, _}} -> nil
   end
 
   defp table(module) do

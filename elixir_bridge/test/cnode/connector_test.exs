@@ -2,7 +2,7 @@
 defmodule CNode.ConnectorTest do
   use ExUnit.Case, async: false
 
-  alias CNode.{ReferencePool, TestNode}
+  alias CNode.{TestNode, TestWorkers}
 
   import TestNode, only: [eventually: 1]
 
@@ -12,7 +12,7 @@ defmodule CNode.ConnectorTest do
 
   defp start_node(name \\ TestNode.unique("b")) do
     node = TestNode.start_beam_node(node: name)
-    {:ok, _} = :peer.call(node.peer, ReferencePool, :start, [Spread, [behaviour: "counter"]])
+    :ok = :peer.call(node.peer, TestWorkers, :host, [[pool: Spread, behaviour: "counter"]])
     node
   end
 

@@ -2,11 +2,11 @@
 defmodule CNode.TestNode do
   @moduledoc """
   Private nodes for tests: this BEAM made distributed on an epmd of its own, C
-  nodes, and BEAM nodes with reference pools. What is started here ends with the
+  nodes, and BEAM nodes that host pools. What is started here ends with the
   process that started it, at the latest with this BEAM.
   """
 
-  alias CNode.{Daemon, ReferencePool}
+  alias CNode.{Daemon, TestWorkers}
 
   @doc "The executable under test, or nil."
   def executable do
@@ -111,8 +111,7 @@ defmodule CNode.TestNode do
 
   def start_pool_node(:beam, options) do
     node = start_beam_node()
-    pool_options = Keyword.take(options, [:behaviour, :idle_timeout])
-    {:ok, _} = :peer.call(node.peer, ReferencePool, :start, [options[:pool], pool_options])
+    :ok = :peer.call(node.peer, TestWorkers, :host, [options])
     node
   end
 
