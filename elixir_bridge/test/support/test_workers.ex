@@ -24,9 +24,6 @@ defmodule CNode.TestWorkers do
     @impl true
     def handle_info(:increment, count), do: {:noreply, count + 1}
     def handle_info({:add, n}, count) when is_integer(n), do: {:noreply, count + n}
-
-    @impl true
-    def fetch(:state, count), do: {:reply, %{count: count}, count}
   end
 
   defmodule Kv do
