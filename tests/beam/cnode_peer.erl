@@ -124,9 +124,23 @@ kill(#{holder := Holder} = Node) ->
     signal(Node, "KILL"),
     ask(Holder, wait).
 
+%% After "STOP" it stands still: the signal reaches its threads one after the
+%% other, and what runs answers meanwhile.
 signal(#{os_pid := Pid}, Signal) ->
     [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)),
+    Signal =/= "STOP" orelse eventually(fun() -> stands_still(Pid) end),
     ok.
+
+stands_still(Pid) ->
+    Threads = filelib:wildcard("/proc/" ++ integer_to_list(Pid) ++ "/task/*/stat"),
+    lists:all(fun is_stopped/1, Threads).
+
+%% `Pid (Name) State ...`; one that has ended meanwhile does nothing either.
+is_stopped(Thread) ->
+    case file:read_file(Thread) of
+        {ok, Text} -> match =:= re:run(Text, "\\) T", [{capture, none}]);
+        {error, _} -> true
+    end.
 
 %% A pool of counters and the pid of one of its workers.
 counters(Node) -> cnode_pool:new(#{name => 'Elixir.Counters', nodes => [name(Node)]}).

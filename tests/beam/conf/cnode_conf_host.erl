@@ -74,9 +74,26 @@ eventually_gone(OsPid) ->
         _ -> ok
     end.
 
+%% After "STOP" it stands still: the signal reaches its threads one after the
+%% other, and what runs answers meanwhile.
 signal(#{os_pid := OsPid}, Signal) ->
     [] = os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(OsPid)),
+    Signal =/= "STOP" orelse until_it_stands_still(OsPid),
     ok.
+
+until_it_stands_still(OsPid) ->
+    Threads = filelib:wildcard("/proc/" ++ integer_to_list(OsPid) ++ "/task/*/stat"),
+    case lists:all(fun is_stopped/1, Threads) of
+        true -> ok;
+        false -> receive after 1 -> until_it_stands_still(OsPid) end
+    end.
+
+%% `Pid (Name) State ...`; one that has ended meanwhile does nothing either.
+is_stopped(Thread) ->
+    case file:read_file(Thread) of
+        {ok, Text} -> match =:= re:run(Text, "\\) T", [{capture, none}]);
+        {error, _} -> true
+    end.
 
 %% --------------------------------------------------------------------- BEAMs
 
