@@ -15,6 +15,7 @@
 #include "pool/dispatch.h"
 #include "pool/pending.h"
 #include "pool/pool.h"
+#include "term/build.h"
 
 struct worker_timer {
     struct timer timer;
@@ -40,10 +41,65 @@ void extras_trim(struct cnode_worker *w)
     struct extras *extras = w->extras;
 
     if (extras != NULL && !extras_are_busy(extras) && extras->args == NULL &&
-        extras->waiting == NULL && extras->last_timer == 0) {
+        extras->context == NULL && extras->waiting == NULL &&
+        extras->last_timer == 0) {
         mem_free(extras);
         w->extras = NULL;
     }
+}
+
+void extras_free(struct cnode_worker *w)
+{
+    if (w->extras != NULL) {
+        cnode_term_free(w->extras->args);
+        cnode_term_free(w->extras->context);
+        mem_free(w->extras);
+        w->extras = NULL;
+    }
+}
+
+/* --- the start */
+
+static int keep(struct cnode_kept **kept, struct cnode_term term)
+{
+    if (term_is_none(term)) {
+        return 0;
+    }
+    *kept = cnode_term_copy(term);
+    return *kept == NULL ? CNODE_NOMEM : 0;
+}
+
+int extras_keep_start(struct cnode_worker *w, struct cnode_term args,
+                      struct cnode_term context)
+{
+    struct extras *extras = extras_of(w);
+    int rc = keep(&extras->args, args);
+
+    return rc == 0 ? keep(&extras->context, context) : rc;
+}
+
+void extras_drop_start(struct cnode_worker *w)
+{
+    if (w->extras != NULL) {
+        cnode_term_free(w->extras->args);
+        cnode_term_free(w->extras->context);
+        w->extras->args = w->extras->context = NULL;
+        extras_trim(w);
+    }
+}
+
+struct cnode_term extras_args(const struct cnode_worker *w)
+{
+    return w->extras != NULL && w->extras->args != NULL
+               ? cnode_kept_term(w->extras->args)
+               : term_nil();
+}
+
+struct cnode_term extras_context(const struct cnode_worker *w)
+{
+    return w->extras != NULL && w->extras->context != NULL
+               ? cnode_kept_term(w->extras->context)
+               : atom_term(A_undefined);
 }
 
 /* --- callers */

@@ -17,14 +17,24 @@ struct extras {
     struct list timers; /* struct worker_timer */
     uint32_t timer_count;
     uint64_t last_timer;
-    struct cnode_kept *args; /* what it was started with, unless [] */
-    struct waiting *waiting; /* while it has no pid; waiting.h */
-    struct pending *pending; /* what it has asked others; pending.h */
+    struct cnode_kept *args, *context; /* of its start; NULL: [], undefined */
+    struct waiting *waiting;           /* while it has no pid; waiting.h */
+    struct pending *pending;           /* what it has asked others; pending.h */
 };
 
 struct extras *extras_of(struct cnode_worker *w);
 /* Frees them when there is nothing left in them. */
 void extras_trim(struct cnode_worker *w);
+
+/* Frees them with all that outlives a restart. */
+void extras_free(struct cnode_worker *w);
+
+/* What it was started with, TERM_NONE: nothing to keep. 0 or CNODE_NOMEM. */
+MUST_USE int extras_keep_start(struct cnode_worker *w, struct cnode_term args,
+                               struct cnode_term context);
+void extras_drop_start(struct cnode_worker *w);
+struct cnode_term extras_args(const struct cnode_worker *w);
+struct cnode_term extras_context(const struct cnode_worker *w);
 
 /* A caller to be answered later. */
 struct cnode_from {

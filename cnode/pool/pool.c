@@ -153,6 +153,8 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
     list_init(&pool->waiting);
     timer_init(&pool->work, on_work);
     sweep_init(pool);
+    drain_init(pool);
+    grade_init(pool);
     return pool;
 }
 
@@ -212,6 +214,7 @@ static int open_self(struct pool *pool)
     pool_move(pool, POOL_UP);
     pool->open_parts = 1;
     intensity_clear(&pool->children);
+    grade_start(pool);
     return pool->config->is_service
                ? service_open_gate(pool)
                : names_register(pool->node, name, &pool->process);
@@ -585,6 +588,8 @@ void pool_free(struct pool *pool)
     }
     loop_timer_stop(loop, &pool->work);
     loop_timer_stop(loop, &pool->sweep);
+    drain_fini(pool);
+    grade_stop(pool);
     worker_slab_fini(&pool->slab);
     intensity_fini(&pool->children);
     intensity_fini(&pool->self);

@@ -20,7 +20,9 @@
 
 #include "base/list.h"
 #include "base/timer.h"
+#include "pool/drain.h"
 #include "pool/face.h"
+#include "pool/grade.h"
 #include "pool/pool_config.h"
 #include "pool/roll.h"
 #include "pool/segment.h"
@@ -63,13 +65,15 @@ struct pool {
     struct process gate;       /* services only */
     struct intensity children; /* restarts of its faces and segments */
     struct intensity self;     /* of itself */
+    struct grade grade;        /* health */
 
     struct list due;     /* struct waiting.node: to be started now */
     struct list waiting; /* struct waiting.all: every worker without a pid */
     struct timer work;   /* at the next turn: due, fallen and stopping ones */
     struct timer sweep;  /* idle workers */
     uint32_t sweep_segment;
-    uint64_t spawned; /* workers ever spawned here; spawned.h */
+    struct drain drain; /* all workers are being ended */
+    uint64_t spawned;   /* workers ever spawned here; spawned.h */
 };
 
 /* One part. The head is first; it is not changed by the others. */

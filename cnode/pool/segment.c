@@ -116,6 +116,12 @@ void segment_hold(struct segment *segment, const struct signal *signal)
 
 /* --- workers */
 
+static void note_count(struct pool *pool)
+{
+    standing_set_workers(pool->standing, roll_workers(pool->roll),
+                         pool->config->worker.max);
+}
+
 static struct cnode_worker *add_worker(struct segment *segment,
                                        const struct worker_key *key, int *rc)
 {
@@ -159,30 +165,29 @@ static void remove_worker(struct segment *segment, struct cnode_worker *w)
     uint32_t number = worker_table_remove(&segment->table, w);
 
     pool_count_worker(pool, w, FACE_NONE);
-    if (w->extras != NULL) {
-        cnode_term_free(w->extras->args);
-        mem_free(w->extras);
-    }
+    extras_free(w);
     if (!w->id_is_integer) {
         mem_free(w->id.heap);
     }
     worker_slab_free(&pool->slab, number);
     roll_remove(pool->roll);
+    note_count(pool);
 }
 
-static int keep_args(struct cnode_worker *w, struct cnode_term args)
+/* What init is given once more when the worker is restarted; nothing when
+ * nobody looks at it. */
+static int keep_start(struct cnode_worker *w, const struct segment_start *start)
 {
-    struct cnode_kept *kept;
+    bool has_args = cnode_type(start->args) != CNODE_TYPE_NIL;
+    bool has_context = !term_is_atom(start->context, A_undefined) &&
+                       !term_is_atom(start->context, A_nil);
 
-    if (cnode_type(args) == CNODE_TYPE_NIL) {
+    if (worker_pool(w)->behaviour->init == NULL ||
+        (!has_args && !has_context)) {
         return 0;
     }
-    kept = cnode_term_copy(args);
-    if (kept == NULL) {
-        return CNODE_NOMEM;
-    }
-    extras_of(w)->args = kept;
-    return 0;
+    return extras_keep_start(w, has_args ? start->args : TERM_NONE,
+                             has_context ? start->context : TERM_NONE);
 }
 
 /* The run is another worker's when that spawns one. */
@@ -220,15 +225,19 @@ int segment_start_worker(struct segment *segment, const struct worker_key *key,
     if (segment->state != SEGMENT_UP) {
         return refuse_start(pool, start, CNODE_STOPPED, "shutdown");
     }
+    if (!standing_is_online(pool->standing)) {
+        return refuse_start(pool, start, CNODE_STOPPED, "unavailable");
+    }
     if (!roll_add(pool->roll, pool->config->worker.max)) {
         return refuse_start(pool, start, CNODE_LIMIT, "max_children");
     }
+    note_count(pool);
     w = add_worker(segment, key, &rc);
     if (w == NULL) {
         roll_remove(pool->roll);
         return refuse_start(pool, start, rc, cnode_error_atom(rc));
     }
-    rc = keep_args(w, start->args);
+    rc = keep_start(w, start);
     if (rc != 0) {
         remove_worker(segment, w);
         return refuse_start(pool, start, rc, cnode_error_atom(rc));
@@ -305,7 +314,7 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
     struct signal *signal;
 
     if (segment->state == SEGMENT_UP && after == AFTER_RULE &&
-        rule_restarts(pool, is_clean)) {
+        standing_is_online(pool->standing) && rule_restarts(pool, is_clean)) {
         restart(w, mail);
         (void)segment_counts_restart(segment);
         return; /* too many: it goes with the others */
@@ -379,27 +388,32 @@ void segment_stop(struct segment *segment, struct cnode_term reason)
     pool_has_work(segment->pool);
 }
 
+void segment_end_one(struct segment *segment, struct cnode_term reason,
+                     struct cnode_term instead)
+{
+    const struct worker_table *table = &segment->table;
+    struct cnode_worker *w;
+
+    do {
+        segment->sweep_at &= table->mask;
+        w = worker_table_at(table, segment->sweep_at);
+        segment->sweep_at += w == NULL;
+    } while (w == NULL);
+    if (worker_is_up(w)) {
+        worker_end(w, reason, AFTER_NEVER);
+    } else {
+        segment_forget(segment, w, instead);
+    }
+}
+
 unsigned segment_stop_some(struct segment *segment, unsigned budget)
 {
-    struct worker_table *table = &segment->table;
     unsigned done = 0;
 
-    while (done < budget && worker_table_count(table) > 0) {
-        uint32_t slot = segment->sweep_at & table->mask;
-        struct cnode_worker *w = worker_table_at(table, slot);
-
-        if (w == NULL) {
-            segment->sweep_at = slot + 1;
-            continue;
-        }
-        done++;
-        if (worker_is_up(w)) {
-            worker_end(w, atom_term(A_shutdown), AFTER_NEVER);
-        } else {
-            segment_forget(segment, w, atom_term(A_shutdown));
-        }
+    for (; done < budget && worker_table_count(&segment->table) > 0; done++) {
+        segment_end_one(segment, atom_term(A_shutdown), atom_term(A_shutdown));
     }
-    if (worker_table_count(table) == 0) {
+    if (worker_table_count(&segment->table) == 0) {
         segment_move(segment, SEGMENT_DOWN);
     }
     return done;

@@ -46,6 +46,11 @@ void segment_stop(struct segment *segment, struct cnode_term reason);
 /* Ends at most `budget` workers; returns how many. DOWN when none is left. */
 unsigned segment_stop_some(struct segment *segment, unsigned budget);
 
+/* Ends one of the workers of a segment that has some, with this reason; one
+ * without a pid goes, and who waits for it gets {error, Instead}. */
+void segment_end_one(struct segment *segment, struct cnode_term reason,
+                     struct cnode_term instead);
+
 /* --- workers start */
 
 struct segment_start {

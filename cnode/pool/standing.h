@@ -75,6 +75,19 @@ static inline bool standing_is_locked(const struct standing *standing)
     return atomic_load_explicit(&standing->locks, memory_order_relaxed) != 0;
 }
 
+/* Any scheduler: it has that many workers of at most `max`. */
+static inline void standing_set_workers(struct standing *standing,
+                                        uint64_t workers, uint64_t max)
+{
+    bool is_full = workers >= max;
+
+    if (atomic_load_explicit(&standing->is_full, memory_order_relaxed) !=
+        is_full) {
+        atomic_store_explicit(&standing->is_full, is_full,
+                              memory_order_relaxed);
+    }
+}
+
 /* New workers may be placed here. */
 bool standing_takes(const struct standing *standing);
 
@@ -86,6 +99,12 @@ bool standing_release(struct standing *standing, enum standing_lock lock);
 /* What its health makes of it. Scheduler 0. */
 void standing_grade(struct standing *standing, double health,
                     enum standing_condition condition);
+static inline enum standing_condition
+standing_condition(const struct standing *standing)
+{
+    return (enum standing_condition)atomic_load_explicit(&standing->condition,
+                                                         memory_order_relaxed);
+}
 /* False: it has none yet ("initializing"). */
 bool standing_health(const struct standing *standing, double *health);
 

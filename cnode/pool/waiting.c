@@ -162,13 +162,11 @@ void waiting_start(struct waiting *waiting)
     struct cnode_worker *w = waiting->worker;
     struct pool *pool = worker_pool(w);
     bool is_restart = w->status == WORKER_RESTARTING;
-    struct cnode_term args =
-        w->extras->args != NULL ? cnode_kept_term(w->extras->args) : term_nil();
     struct pid other;
 
     if (known_has_other(w, &other)) {
         pass_on(waiting, other);
-    } else if (worker_open(w, args, atom_term(A_undefined)) == 0) {
+    } else if (worker_open(w, extras_args(w), extras_context(w)) == 0) {
         on_up(waiting, is_restart);
     } else if (is_restart || pool->config->is_service) {
         worker_log_failed_start(w);

@@ -134,11 +134,15 @@ static int call_init(struct cnode_worker *w, struct cnode_term args)
     return rc;
 }
 
-/* init failed: the process ends without terminate. */
+/* init failed, or refuses without fault (normal, shutdown): the process ends
+ * without terminate. */
 static int undo_open(struct cnode_worker *w, struct run *run, int rc)
 {
     struct node *node = worker_pool(w)->node;
 
+    if (!worker_reason_is_clean(run_reason(run))) {
+        standing_count(worker_pool(w)->standing, STANDING_FAILURE);
+    }
     extras_worker_ends(w, run_reason(run));
     node_exit(node, &w->process, run_reason(run));
     return rc < 0 ? rc : CNODE_REFUSED;
@@ -182,6 +186,7 @@ int worker_open(struct cnode_worker *w, struct cnode_term args,
     }
     worker_move(w, WORKER_INIT);
     METRIC_INC(workers_started);
+    standing_count(pool->standing, STANDING_INIT);
     if (pool->config->is_service) {
         register_service(w);
     }
@@ -202,30 +207,19 @@ int worker_spawn(struct cnode_worker *w)
     memset(worker_state(w), 0, pool->behaviour->state_size);
     worker_move(w, WORKER_SPAWNED);
     METRIC_INC(workers_started);
+    standing_count(pool->standing, STANDING_INIT);
     return 0;
-}
-
-/* It is never started again: its arguments can go. */
-static void drop_args(struct cnode_worker *w)
-{
-    if (w->extras != NULL) {
-        cnode_term_free(w->extras->args);
-        w->extras->args = NULL;
-        extras_trim(w);
-    }
 }
 
 bool worker_run_init(struct cnode_worker *w)
 {
     struct run *run = run_of(w);
-    struct cnode_term args = w->extras != NULL && w->extras->args != NULL
-                                 ? cnode_kept_term(w->extras->args)
-                                 : term_nil();
     int rc;
 
     CHECK(w->status == WORKER_SPAWNED);
     run_begin(run, w);
-    rc = call_init(w, args);
+    run->context = extras_context(w);
+    rc = call_init(w, extras_args(w));
     run_end(run);
     if (rc < 0) {
         (void)run_stop(run, AFTER_NEVER, "~a", cnode_error_atom(rc));
@@ -234,7 +228,7 @@ bool worker_run_init(struct cnode_worker *w)
         worker_end(w, run_reason(run), AFTER_NEVER);
         return false;
     }
-    drop_args(w);
+    extras_drop_start(w); /* it is never started again */
     worker_move(w, WORKER_INIT);
     return true;
 }
@@ -330,9 +324,13 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
         call_terminate(w, reason);
     }
     METRIC_INC(workers_stopped);
+    standing_count(pool->standing, STANDING_TERMINATE);
     if (!is_clean) {
         METRIC_INC(workers_failed);
         log_end(w, "worker_failed", reason);
+        if (!known_has_lost(w, reason)) {
+            standing_count(pool->standing, STANDING_FAILURE);
+        }
     }
     extras_worker_ends(w, reason);
     take_mail_for_ref(w, &mail);

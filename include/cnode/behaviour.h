@@ -67,8 +67,10 @@ struct cnode_behaviour {
     size_t state_size; /* bytes of state inline in each worker */
 
     /* The worker starts: `id` is the Id of its ref, `args` what the starter
-     * gave ([] when it starts by its first message). An error: it does not
-     * start, the starter gets {error, Reason}. */
+     * gave ([] when it starts by its first message), cnode_context() the
+     * context of that start; after a restart once more the same. An error: it
+     * does not start, the starter gets {error, Reason}. Refusing is no failure
+     * with cnode_stop() and normal, shutdown or {shutdown, _}. */
     int (*init)(struct cnode_worker *w, void *state, struct cnode_term id,
                 struct cnode_term args);
     /* Once, before its first message. */

@@ -66,6 +66,9 @@ static int script_init(struct cnode_worker *w, void *state,
 {
     (void)state;
     (void)id;
+    if (script_knobs.notes_context) {
+        args = cnode_make(w, "{~t, ~t}", args, cnode_context(w));
+    }
     note(w, "init", cnode_type(args) == CNODE_TYPE_NIL ? TERM_NONE : args);
     if (script_knobs.stop_in_init) {
         return cnode_stop(w, "{why, init}");

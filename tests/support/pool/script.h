@@ -30,6 +30,7 @@ extern struct script_knobs {
     bool stop_in_init; /* with reason {why, init} */
     int fail_loads;
     unsigned terminate_ms; /* terminate keeps the thread busy that long */
+    bool notes_context;    /* of init: "init(1,Args,Context)" */
     bool own_answers;      /* fetch, ping, ... answer by themselves */
     int verdict;           /* resolve_conflict: what it returns; 0: the rule */
 } script_knobs;

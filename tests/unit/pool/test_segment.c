@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/metric.h"
+#include "pool/extras.h"
 #include "pool/waiting.h"
 #include "support/pool/world.h"
 #include "term/text.h"
@@ -127,6 +128,28 @@ static void a_restart_starts_with_fresh_state_and_the_same_args(void **state)
                         "terminate(1,boom) init(1,#{a => 1}) load(1)");
 }
 
+static void the_context_of_the_start_is_that_of_each_init(void **state)
+{
+    (void)state;
+    open_with("'restart': 'permanent'", "");
+    script_knobs.notes_context = true;
+    world_call_pid(
+        &world, world_pid_of(&world, &world_pool(&world)->faces[0]->process),
+        "{start_child, {{m, f, [{ref, 'P.Worker', 1}, [[x]], #{who => me}]}, "
+        "permanent, 5000, worker, [m]}}");
+    world_exit(&world, world_pid(&world, 1), "boom");
+    assert_true(is_back(1));
+    assert_string_equal(script_log(),
+                        "init(1,{[x],#{who => me}}) terminate(1,boom) "
+                        "init(1,{[x],#{who => me}})");
+    world_ask(&world, "2", "ping");
+    world_exit(&world, world_pid(&world, 2), "boom");
+    assert_true(is_back(2));
+    assert_string_equal(
+        script_log(),
+        "init(2,{[],ctx}) load(2) terminate(2,boom) init(2,{[],ctx})");
+}
+
 /* --- meanwhile */
 
 static void messages_by_ref_wait_for_the_restart(void **state)
@@ -143,7 +166,7 @@ static void messages_by_ref_wait_for_the_restart(void **state)
     assert_string_equal(world_got(&world), "1\n3");
     assert_string_equal(script_log(), "init(1) load(1) call(1,{reply,1}) "
                                       "cast(1,two) call(1,{reply,3})");
-    assert_null(world_worker(&world, 1)->extras);
+    assert_null(world_worker(&world, 1)->extras->waiting);
 }
 
 /* What waits in the mailbox of a worker that ends: messages for the ref are for
@@ -404,6 +427,7 @@ int main(void)
         TEST(temporary_workers_never_come_back),
         TEST(kill_restarts_unless_told_otherwise),
         TEST(a_restart_starts_with_fresh_state_and_the_same_args),
+        TEST(the_context_of_the_start_is_that_of_each_init),
         TEST(messages_by_ref_wait_for_the_restart),
         TEST(mail_for_the_ref_outlives_its_worker),
         TEST(mail_for_the_ref_starts_it_again),
