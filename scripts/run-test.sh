@@ -22,6 +22,7 @@
 #   second   a mixed cluster with second@127.0.0.1: the one that test-node.sh
 #            started if it is up, else its own
 #   plugin   a behaviour built outside the tree against an installed cnode
+#   guide    docs/getting-started.md, step by step
 #   demo     scripts/demo.sh
 # With --full also:
 #   tsan     C tests under ThreadSanitizer
@@ -316,6 +317,12 @@ suite_cli() {
 suite_plugin() {
     build dev cnode || return
     many plugin "$root/tests/plugin/run.sh" "$root/build/dev"
+}
+
+suite_guide() {
+    build dev cnode || return
+    one "the guide does what it says" \
+        "$root/tests/guide/run.py" "$root/build/dev/bin/cnode"
 }
 
 suite_demo() { one "the demo runs to its end" "$root/scripts/demo.sh"; }

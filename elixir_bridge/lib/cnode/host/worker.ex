@@ -83,6 +83,11 @@ defmodule CNode.Host.Worker do
   @impl true
   def terminate(reason, state), do: callback(state, :terminate, [reason, state.user], :ok)
 
+  # In logs and :sys.get_status: what is the user's.
+  @impl true
+  def format_status(:terminate, [_dictionary, state]), do: state.user
+  def format_status(:normal, [_dictionary, state]), do: [data: [{~c"State", state.user}]]
+
   # ------------------------------------------------------------- messages
 
   defp with_inner({:s, inner, context, options}, _settings, state, handle) do
