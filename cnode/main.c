@@ -11,6 +11,7 @@
 
 #include "admin/call.h"
 #include "admin/help.h"
+#include "admin/operate.h"
 #include "admin/reference.h"
 #include "admin/signals.h"
 #include "base/hash.h"
@@ -105,6 +106,9 @@ static int run(const struct cli *cli)
     case CLI_HELP:
     case CLI_COMMAND_COUNT:
         break;
+    default:
+        atom_init();
+        return operate_run(cli);
     }
     return run_help(cli);
 }

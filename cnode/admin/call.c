@@ -9,61 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <uv.h>
 
 #include "admin/access.h"
-#include "base/units.h"
-#include "dist/address.h"
-#include "dist/epmd.h"
 #include "term/build.h"
 #include <cnode/error.h>
 
 enum {
-    TIMEOUT_DEFAULT_MS = 5000,
     NS_PER_MS = 1000000,
-    REASON_SHOWN = 400, /* bytes of an exit reason */
     CARET_COLUMNS = 60, /* on both sides of a mistake */
 };
-
-static const uint64_t timeout_most_ns = UINT64_C(86400) * 1000000000;
 
 static int print_reply(const struct client_result *result);
 
 /* --- arguments */
-
-static int read_timeout(struct call *call, const char *text, struct buf *error)
-{
-    uint64_t ns;
-
-    call->timeout_ms = TIMEOUT_DEFAULT_MS;
-    if (text == NULL) {
-        return 0;
-    }
-    if (parse_duration(text, &ns) != 0 || ns < NS_PER_MS ||
-        ns > timeout_most_ns) {
-        buf_printf(error,
-                   "cnode: --timeout: expected a duration of 1ms..1d such as "
-                   "5s, got %s\n",
-                   text);
-        return CNODE_EINVALID;
-    }
-    call->timeout_ms = ns / NS_PER_MS;
-    return 0;
-}
-
-static int read_at(struct call *call, const char *text, struct buf *error)
-{
-    if (text == NULL ||
-        address_split(text, call->address.host, sizeof(call->address.host),
-                      &call->address.port)) {
-        return 0;
-    }
-    buf_printf(error,
-               "cnode: --at: expected host:port such as 10.0.0.5:9100, got "
-               "%s\n",
-               text);
-    return CNODE_EINVALID;
-}
 
 static int read_term(struct buf *out, const char *what, const char *text,
                      struct buf *error)
@@ -93,18 +51,14 @@ int call_read(struct call *call, const struct cli *cli, struct buf *error)
     int rc;
 
     *call = (struct call){
-        .node = args[0],
         .pool = args[1],
         .is_pooled = cli->args.count == 4,
     };
     buf_init(&call->id, 0);
     buf_init(&call->term, 0);
-    if (!node_name_is_valid(call->node)) {
-        buf_printf(error,
-                   "cnode: NODE: expected a full node name such as "
-                   "c1@127.0.0.1, got %s\n",
-                   call->node);
-        return CNODE_EINVALID;
+    rc = target_read(&call->target, args[0], cli, error);
+    if (rc != 0) {
+        return rc;
     }
     if (atom_intern(call->pool, strlen(call->pool)) == ATOM_NONE) {
         buf_printf(error,
@@ -113,14 +67,6 @@ int call_read(struct call *call, const struct cli *cli, struct buf *error)
                    call->is_pooled ? "POOL" : "SERVICE", ATOM_MAX_CHARS);
         return CNODE_EINVALID;
     }
-    if (epmd_env_mistake() != NULL) {
-        buf_printf(error,
-                   "cnode: ERL_EPMD_PORT: expected a port 1..65535, got %s\n",
-                   epmd_env_mistake());
-        return CNODE_EINVALID;
-    }
-    rc = read_timeout(call, cli->timeout, error);
-    rc = rc == 0 ? read_at(call, cli->at, error) : rc;
     if (rc == 0 && call->is_pooled) {
         rc = read_term(&call->id, "ID", args[2], error);
     }
@@ -185,8 +131,8 @@ void call_put_request(const struct call *call, struct buf *buf, struct pid self,
                 "{msg_envelope, {~p, ~i}, call, {ref, ~a, ~t}, "
                 "{settings, nil, true, nil, nil, nil, ~u}, "
                 "{s, ~t, nil, nil}}",
-                self, now_ms, module, encoded(&call->id), call->timeout_ms,
-                encoded(&call->term));
+                self, now_ms, module, encoded(&call->id),
+                call->target.timeout_ms, encoded(&call->term));
 }
 
 static void put_request(void *owner, struct buf *buf, struct pid self)
@@ -203,22 +149,11 @@ static void put_request(void *owner, struct buf *buf, struct pid self)
 static int run(struct call *call, const struct access *access,
                struct buf *error)
 {
-    struct client_request request = {
-        .node = call->node,
-        .cookie = access->cookie,
-        .epmd_port = access->epmd_port,
-        .tls = access->tls,
-        .self_host = access->host,
-        .host = call->address.host[0] != '\0' ? call->address.host : NULL,
-        .port = call->address.port,
-        .timeout_ms = call->timeout_ms,
-        .name = atom_find(call->pool, strlen(call->pool)),
-        .put = put_request,
-        .owner = call,
-    };
     struct client_result result;
     int code = EXIT_CODE_FAILED;
-    int rc = client_call(&request, &result);
+    int rc = target_call(&call->target, access,
+                         atom_find(call->pool, strlen(call->pool)), put_request,
+                         call, &result);
 
     if (rc != 0) {
         buf_printf(error, "cnode: %s\n", cnode_strerror(rc));
@@ -227,7 +162,8 @@ static int run(struct call *call, const struct access *access,
     if (result.outcome == CLIENT_REPLY) {
         code = print_reply(&result);
     } else {
-        call_put_failure(error, call, &result);
+        target_put_failure(error, &call->target, call->pool, call->is_pooled,
+                           &result);
     }
     client_result_fini(&result);
     return code;
@@ -243,10 +179,7 @@ int call_run(const struct cli *cli)
     buf_init(&error, 0);
     if (call_read(&call, cli, &error) == 0) {
         if (access_read(&access, cli, &error) == 0) {
-            call.epmd_port = access.epmd_port;
-            if (call.address.port == 0) {
-                (void)access_address(&access, call.node, &call.address);
-            }
+            target_find(&call.target, &access);
             code = run(&call, &access, &error);
         }
         access_fini(&access);
@@ -268,86 +201,4 @@ static int print_reply(const struct client_result *result)
     written = fwrite(buf_data(&text), 1, buf_size(&text), stdout);
     buf_fini(&text);
     return written > 0 && fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-}
-
-/* --- no reply */
-
-static void put_down(struct buf *out, const struct call *call,
-                     struct cnode_term reason)
-{
-    const char *kind = call->is_pooled ? "pool" : "process";
-
-    if (term_is_atom(reason, A_noproc)) {
-        buf_printf(out, "no %s has the name %s", kind, call->pool);
-        if (call->pool[0] >= 'A' && call->pool[0] <= 'Z' &&
-            strncmp(call->pool, "Elixir.", 7) != 0) {
-            buf_printf(out, ", did you mean Elixir.%s?", call->pool);
-        }
-        return;
-    }
-    if (term_is_atom(reason, A_noconnection)) {
-        buf_printf(out, "the connection was lost before a reply came");
-        return;
-    }
-    buf_printf(out, "%s ended before it replied: ", call->pool);
-    term_print(out, reason, REASON_SHOWN);
-}
-
-static void put_no_connection(struct buf *out, int rc, const char *why)
-{
-    if (rc == CNODE_TLS_UNWANTED) {
-        buf_printf(out, "that node speaks TLS: give --config FILE, or "
-                        "--tls-cert, --tls-key and --tls-ca");
-    } else if (why[0] != '\0') {
-        buf_printf(out, "cannot connect: %s: %s", cnode_strerror(rc), why);
-    } else if (rc == CNODE_CLOSED ||
-               rc == UV_ECONNRESET) { /* a BEAM's way to say it */
-        buf_printf(out, "the connection was closed during the handshake "
-                        "(another cookie?)");
-    } else if (rc == CNODE_BAD_NAME) {
-        buf_printf(out, "the node that answers there has another name");
-    } else {
-        buf_printf(out, "cannot connect: %s", cnode_strerror(rc));
-    }
-}
-
-void call_put_failure(struct buf *out, const struct call *call,
-                      const struct client_result *result)
-{
-    char timeout[UNITS_TEXT];
-
-    format_duration(call->timeout_ms * NS_PER_MS, timeout);
-    buf_printf(out, "cnode: %s: ", call->node);
-    switch (result->outcome) {
-    case CLIENT_REPLY:
-        break;
-    case CLIENT_DOWN:
-        put_down(out, call, client_result_term(result));
-        break;
-    case CLIENT_TIMEOUT:
-        buf_printf(out, "no reply within %s", timeout);
-        break;
-    case CLIENT_NO_EPMD:
-        if (result->rc == CNODE_NOT_REGISTERED) {
-            buf_printf(out,
-                       "no node of that name is registered at its epmd "
-                       "(port %u)",
-                       (unsigned)call->epmd_port);
-        } else {
-            buf_printf(out, "cannot ask its epmd (port %u): %s",
-                       (unsigned)call->epmd_port, cnode_strerror(result->rc));
-        }
-        break;
-    case CLIENT_NO_NODE:
-        put_no_connection(out, result->rc, result->why);
-        break;
-    case CLIENT_LOST:
-        buf_printf(out, "the connection was lost before a reply came: %s",
-                   cnode_strerror(result->rc));
-        break;
-    case CLIENT_TOO_LARGE:
-        buf_printf(out, "the reply is larger than this program takes");
-        break;
-    }
-    buf_printf(out, "\n");
 }

@@ -6,12 +6,8 @@
 #define CNODE_ADMIN_CALL_H
 
 #include "admin/cli.h"
-#include "admin/client.h"
-#include "node/node.h"
+#include "admin/target.h"
 #include "term/text.h"
-
-/* Exit codes of all commands. */
-enum { EXIT_CODE_OK, EXIT_CODE_FAILED, EXIT_CODE_USAGE };
 
 /* Runs the command; the exit code. */
 int call_run(const struct cli *cli);
@@ -20,13 +16,10 @@ int call_run(const struct cli *cli);
 
 /* What is asked of whom. */
 struct call {
-    const char *node;
-    const char *pool; /* or the service */
-    bool is_pooled;   /* a worker of a pool: wrapped in an envelope */
-    uint64_t timeout_ms;
-    uint16_t epmd_port;          /* for messages */
-    struct node_address address; /* of --at or --config; port 0: epmd says */
-    struct buf id, term;         /* encoded; id is empty without a pool */
+    struct target target;
+    const char *pool;    /* or the service */
+    bool is_pooled;      /* a worker of a pool: wrapped in an envelope */
+    struct buf id, term; /* encoded; id is empty without a pool */
 };
 
 /* 0; or CNODE_EINVALID, with lines for people in `error`. call_fini() is due in
@@ -42,9 +35,5 @@ void call_put_request(const struct call *call, struct buf *buf, struct pid self,
 
 /* Text, the mistake at `where` marked by a caret in a line below. */
 void call_put_caret(struct buf *out, const char *text, size_t where);
-
-/* Why there is no reply, one line. */
-void call_put_failure(struct buf *out, const struct call *call,
-                      const struct client_result *result);
 
 #endif

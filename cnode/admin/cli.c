@@ -15,7 +15,13 @@
 #include <cnode/error.h>
 
 #define FOR_NODE (BIT(CLI_START) | BIT(CLI_CHECK))
-#define FOR_CALL BIT(CLI_CALL)
+#define FOR_CALL (FOR_OPERATORS | BIT(CLI_CALL))
+#define FOR_OPERATORS                                                          \
+    (BIT(CLI_STATUS) | BIT(CLI_POOLS) | BIT(CLI_WORKERS) | BIT(CLI_COUNT) |    \
+     BIT(CLI_PEERS) | BIT(CLI_HEALTH) | BIT(CLI_DEADLETTERS) | BIT(CLI_LOCK) | \
+     BIT(CLI_RELEASE) | BIT(CLI_ONLINE) | BIT(CLI_OFFLINE) | BIT(CLI_GET) |    \
+     BIT(CLI_SET))
+#define FOR_ROWS (BIT(CLI_WORKERS) | BIT(CLI_DEADLETTERS))
 #define FOR_ALL  (BIT(CLI_COMMAND_COUNT) - 1)
 
 const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
@@ -35,6 +41,41 @@ const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
                   3,
                   4,
                   "call a worker or a registered process"},
+    [CLI_STATUS] = {"status", {"NODE"}, 1, 1, "how a node does"},
+    [CLI_POOLS] = {"pools", {"NODE [POOL]"}, 1, 2, "its pools, or one of them"},
+    [CLI_WORKERS] = {"workers", {"NODE POOL"}, 2, 2, "workers of a pool"},
+    [CLI_COUNT] =
+        {"count", {"NODE POOL"}, 2, 2, "workers by supervisor and segment"},
+    [CLI_PEERS] = {"peers", {"NODE"}, 1, 1, "nodes that it is connected to"},
+    [CLI_HEALTH] = {"health", {"NODE"}, 1, 1, "its health report"},
+    [CLI_DEADLETTERS] =
+        {"deadletters", {"NODE"}, 1, 1, "messages that could not be delivered"},
+    [CLI_LOCK] = {"lock",
+                  {"NODE [POOL]"},
+                  1,
+                  2,
+                  "place no new workers in a pool, or on the node"},
+    [CLI_RELEASE] = {"release", {"NODE [POOL]"}, 1, 2, "undo lock"},
+    [CLI_ONLINE] = {"online",
+                    {"NODE [POOL]"},
+                    1,
+                    2,
+                    "let a pool, or all pools, start workers"},
+    [CLI_OFFLINE] = {"offline",
+                     {"NODE [POOL]"},
+                     1,
+                     2,
+                     "end the workers of a pool, or of all, start no new ones"},
+    [CLI_GET] = {"get",
+                 {"NODE POOL"},
+                 2,
+                 2,
+                 "what of a pool can be changed while it runs"},
+    [CLI_SET] = {"set",
+                 {"NODE POOL KEY VALUE"},
+                 4,
+                 4,
+                 "change a key of a pool while it runs"},
     [CLI_VERSION] = {"version", {""}, 0, 0, "print the version"},
     [CLI_HELP] = {"help",
                   {"[COMMAND]", "configuration | schema"},
@@ -47,9 +88,8 @@ const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
 
 const struct cli_option cli_options[] = {
     {"config", "FILE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(config),
-     "the configuration, a JSON file; call takes cookie_file, epmd_port and "
-     "tls "
-     "of its node from it"},
+     "the configuration, a JSON file; of it, commands that ask a node take "
+     "cookie_file, epmd_port and tls"},
     {"name", "NAME", CLI_TEXT, FOR_NODE, FIELD(name),
      "full name of the node, such as c1@127.0.0.1"},
     {"cookie", "COOKIE", CLI_TEXT, FOR_NODE | FOR_CALL, FIELD(cookie),
@@ -73,6 +113,12 @@ const struct cli_option cli_options[] = {
      "give up after that time, such as 500ms (default: 5s)"},
     {"at", "HOST:PORT", CLI_TEXT, FOR_CALL, FIELD(at),
      "where that node listens; epmd is not asked"},
+    {"json", NULL, CLI_FLAG, FOR_OPERATORS, FIELD(wants_json),
+     "print JSON, on one line"},
+    {"limit", "N", CLI_TEXT, FOR_ROWS, FIELD(limit),
+     "so many rows, or all (default: 100)"},
+    {"rebuild", NULL, CLI_FLAG, BIT(CLI_HEALTH), FIELD(wants_rebuild),
+     "count anew, ask every worker supervisor"},
     {"help", NULL, CLI_FLAG, FOR_ALL, FIELD(wants_help), "explain the command"},
 };
 

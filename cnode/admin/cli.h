@@ -20,6 +20,19 @@ enum cli_command {
     CLI_START,
     CLI_CHECK,
     CLI_CALL,
+    CLI_STATUS,
+    CLI_POOLS,
+    CLI_WORKERS,
+    CLI_COUNT,
+    CLI_PEERS,
+    CLI_HEALTH,
+    CLI_DEADLETTERS,
+    CLI_LOCK,
+    CLI_RELEASE,
+    CLI_ONLINE,
+    CLI_OFFLINE,
+    CLI_GET,
+    CLI_SET,
     CLI_VERSION,
     CLI_HELP,
     CLI_COMMAND_COUNT
@@ -35,9 +48,9 @@ struct cli {
     enum cli_command command;
     bool wants_help; /* --help: show the help of the command instead */
 
-    const char *config, *name, *cookie, *cookie_file, *timeout, *at;
+    const char *config, *name, *cookie, *cookie_file, *timeout, *at, *limit;
     const char *tls_cert, *tls_key, *tls_ca; /* all of these or NULL */
-    bool is_hidden;
+    bool is_hidden, wants_json, wants_rebuild;
     struct cli_list join, set;
     struct cli_list args; /* what is not an option, after the command */
 

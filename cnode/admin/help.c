@@ -11,6 +11,11 @@
 
 enum { WIDTH = 79, OPTION_COLUMN = 24 };
 
+#define EXIT_LINES                                                             \
+    "\n"                                                                       \
+    "Exit code: 0 done, 1 no answer, or an error; 2 a mistake in the\n"        \
+    "arguments.\n"
+
 static const char *const about[CLI_COMMAND_COUNT] = {
     [CLI_START] =
         "Runs a node in the foreground until SIGTERM, SIGINT or SIGHUP. When\n"
@@ -51,6 +56,51 @@ static const char *const about[CLI_COMMAND_COUNT] = {
         "\n"
         "Exit code: 0 a reply came, whatever it says; 1 none did; 2 a\n"
         "mistake in the arguments.\n",
+    [CLI_STATUS] =
+        "Asks the node's process cnode_admin: version, time since the start,\n"
+        "peers, pools, workers, memory, messages handled and "
+        "lost.\n" EXIT_LINES,
+    [CLI_POOLS] =
+        "A line for each pool, or all that is known of POOL. STATUS is what\n"
+        "the other nodes see: online, offline, or {locked,online}: nothing\n"
+        "new is placed there, as it is locked or full. CONDITION comes from\n"
+        "failures per minute. TARGET is low/target/high.\n" EXIT_LINES,
+    [CLI_WORKERS] =
+        "A line for each worker, as many as --limit says. QUEUE: messages "
+        "that\n"
+        "wait for it. IDLE: time since the last one. A worker that lives all\n"
+        "the while is shown once, whatever starts and ends "
+        "meanwhile.\n" EXIT_LINES,
+    [CLI_COUNT] = "Counts without touching a worker.\n" EXIT_LINES,
+    [CLI_PEERS] =
+        "A line for each node that it is connected to, or wants to be (JOIN).\n"
+        "IN and OUT: bytes of this connection. FAILURES: dials in a "
+        "row.\n" EXIT_LINES,
+    [CLI_HEALTH] = "The health report of the node as a table; with --json as\n"
+                   "AdvancedPool has it.\n" EXIT_LINES,
+    [CLI_DEADLETTERS] =
+        "The newest messages for workers that could not be delivered, and\n"
+        "why. The node keeps limits.dead_letters of them and counts "
+        "all.\n" EXIT_LINES,
+    [CLI_LOCK] =
+        "Workers that are there live on and answer; new ones are placed on\n"
+        "other nodes. Without POOL: all pools of the node.\n" EXIT_LINES,
+    [CLI_RELEASE] =
+        "New workers may be placed there again. A lock of the node and one of\n"
+        "a pool are released each by its own.\n" EXIT_LINES,
+    [CLI_ONLINE] =
+        "Undoes offline. Without POOL: all pools of the node.\n" EXIT_LINES,
+    [CLI_OFFLINE] =
+        "Ends the workers, some at a time, with terminate and what they\n"
+        "persist; who asks for one goes to another node, or gets {error,\n"
+        "unavailable}. Without POOL: all pools of the node.\n" EXIT_LINES,
+    [CLI_GET] =
+        "Prints keys and values of POOL that `set` can change.\n" EXIT_LINES,
+    [CLI_SET] =
+        "KEY is a key of the configuration below pools.POOL, VALUE is JSON, "
+        "or\n"
+        "a text that needs no quotes. The change is made at once and is gone\n"
+        "when the node ends: the configuration stays as it is.\n" EXIT_LINES,
     [CLI_VERSION] = "Prints the name and version of this program.\n",
     [CLI_HELP] =
         "`cnode help configuration` lists every key of the configuration with\n"
@@ -68,6 +118,20 @@ static const char *const examples[CLI_COMMAND_COUNT] = {
         "  cnode call c1@127.0.0.1 Elixir.Demo.Counters 123 increment\n"
         "  cnode call c1@127.0.0.1 Elixir.Demo.Counters 123 '{add, 5}'\n"
         "  cnode call c1@127.0.0.1 echo '{hello, \"world\"}' --timeout 500ms\n",
+    [CLI_STATUS] = "  cnode status c1@127.0.0.1\n"
+                   "  cnode status c1@127.0.0.1 --json | jq .workers\n",
+    [CLI_POOLS] = "  cnode pools c1@127.0.0.1\n"
+                  "  cnode pools c1@127.0.0.1 Elixir.Demo.Counters\n",
+    [CLI_WORKERS] =
+        "  cnode workers c1@127.0.0.1 Elixir.Demo.Counters --limit 20\n"
+        "  cnode workers c1@127.0.0.1 Elixir.Demo.Counters --limit all "
+        "--json\n",
+    [CLI_LOCK] = "  cnode lock c1@127.0.0.1\n"
+                 "  cnode lock c1@127.0.0.1 Elixir.Demo.Counters\n",
+    [CLI_SET] =
+        "  cnode set c1@127.0.0.1 Elixir.Demo.Counters worker.max 5000\n"
+        "  cnode set c1@127.0.0.1 Elixir.Demo.Counters worker.idle_timeout "
+        "5m\n",
     [CLI_HELP] = "  cnode help start\n"
                  "  cnode help configuration\n",
 };
@@ -124,7 +188,7 @@ void help_put_overview(struct buf *out)
              "supervised workers\nwritten in C.\n\n");
     for (int i = 0; i < CLI_COMMAND_COUNT; i++) {
         const struct cli_command_info *info = &cli_commands[i];
-        buf_printf(out, "  cnode %-9s %s\n", info->name, info->summary);
+        buf_printf(out, "  cnode %-12s %s\n", info->name, info->summary);
     }
     put(out,
         "\n`cnode help COMMAND` explains one and has examples;\n"

@@ -214,6 +214,34 @@ call_nobody() {
         run 1 call c1@127.0.0.1 echo x --cookie pear && lines 1 err &&
         says err cookie
 }
+operators_ask() {
+    export CNODE_COOKIE=apple
+    run 0 status c1@127.0.0.1 && says out 'Elixir.Demo.Counters' && lines 0 err &&
+        run 0 status c1@127.0.0.1 --json && lines 1 out &&
+        python3 -c 'import json; s = json.load(open("out"))
+assert s["node"] == "c1@127.0.0.1" and s["services"] == ["echo"], s' &&
+        run 0 pools c1@127.0.0.1 && lines 3 out && grep -q '^POOL ' out &&
+        run 0 pools c1@127.0.0.1 Elixir.A && grep -q '^behaviour *kv$' out &&
+        run 0 workers c1@127.0.0.1 Elixir.Demo.Counters && grep -q '^123 .* loaded ' out &&
+        run 0 workers c1@127.0.0.1 Elixir.Demo.Counters --limit all --json &&
+        python3 -c 'import json; s = json.load(open("out"))
+assert s["total"] == len(s["workers"]) == 1 and s["next"] is None, s' &&
+        run 0 count c1@127.0.0.1 Elixir.Demo.Counters && grep -q '^total *1$' out &&
+        run 0 peers c1@127.0.0.1 && grep -q '^NODE ' out
+    local code=$?
+    unset CNODE_COOKIE
+    return $code
+}
+operators_mistaken() {
+    run 1 count c1@127.0.0.1 Demo.Counters --cookie apple && lines 1 err &&
+        lines 0 out && says err 'did you mean Elixir.Demo.Counters?' &&
+        run 2 count c1@127.0.0.1 --cookie apple && lines 1 err &&
+        run 2 workers c1@127.0.0.1 p --limit 0 --cookie apple && lines 1 err &&
+        run 2 status c1 --cookie apple && run 2 call c1@h x y --json &&
+        says err 'does not take --json' &&
+        run 1 status c1@127.0.0.1 --cookie pear && lines 1 err &&
+        run 1 status c9@127.0.0.1 --cookie apple && lines 1 err
+}
 without_epmd() {
     local code=0 port
     port=$(free_port)
@@ -358,6 +386,8 @@ if start --set log.level=debug; then
     check "call starts a worker and prints its reply" call_worker
     check "call reaches a service" call_service
     check "call says why there is no reply" call_nobody
+    check "operators ask the node, and get tables or JSON" operators_ask
+    check "what operators get wrong is one line" operators_mistaken
     check "a node does without epmd, and call finds it by its port" without_epmd
     check "call marks mistakes in terms" call_mistakes
     check "files of TLS that cannot be used are named" tls_mistakes

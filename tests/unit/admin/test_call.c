@@ -80,7 +80,7 @@ static void a_worker_is_called_through_an_envelope(void **state)
                                "{add, \"x\"}"),
                      0);
     assert_true(call.is_pooled);
-    assert_int_equal(call.timeout_ms, 250);
+    assert_int_equal(call.target.timeout_ms, 250);
     assert_request("{msg_envelope,{<c@h.1.0>,1234},call,"
                    "{ref,'Elixir.Demo.Worker',123},"
                    "{settings,nil,true,nil,nil,nil,250},"
@@ -92,7 +92,7 @@ static void a_service_is_called_with_the_bare_term(void **state)
     (void)state;
     assert_int_equal(read_call(NULL, "c1@127.0.0.1", "echo", "[1|2]", NULL), 0);
     assert_false(call.is_pooled);
-    assert_int_equal(call.timeout_ms, 5000);
+    assert_int_equal(call.target.timeout_ms, 5000);
     assert_request("[1|2]");
 }
 
@@ -100,12 +100,12 @@ static void a_node_may_be_said_to_be_elsewhere(void **state)
 {
     (void)state;
     assert_int_equal(read_call(NULL, "c@h", "echo", "x", NULL), 0);
-    assert_int_equal(call.address.port, 0);
+    assert_int_equal(call.target.address.port, 0);
     call_fini(&call);
     cli.at = "10.0.0.5:9100";
     assert_int_equal(call_read(&call, &cli, &out), 0);
-    assert_string_equal(call.address.host, "10.0.0.5");
-    assert_int_equal(call.address.port, 9100);
+    assert_string_equal(call.target.address.host, "10.0.0.5");
+    assert_int_equal(call.target.address.port, 9100);
     call_fini(&call);
     cli.at = "9100";
     assert_int_equal(call_read(&call, &cli, &out), CNODE_EINVALID);
@@ -187,7 +187,7 @@ static const char *failure(enum client_outcome outcome, int rc,
         term_format(&result.term, reason);
     }
     buf_clear(&out);
-    call_put_failure(&out, &call, &result);
+    target_put_failure(&out, &call.target, call.pool, call.is_pooled, &result);
     client_result_fini(&result);
     return text();
 }
