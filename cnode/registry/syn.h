@@ -47,6 +47,11 @@ struct syn_pair {
 typedef bool (*syn_judge_fn)(void *owner, atom_t scope,
                              const struct syn_conflict *conflict);
 
+/* Another node has changed or taken out an entry of a process of this one: see
+ * syn_local.h. */
+typedef void (*syn_told_fn)(void *owner, enum syn_kind kind, atom_t scope,
+                            const struct syn_request *request);
+
 struct syn {
     struct node *node;
     struct process process;    /* cnode_syn */
@@ -57,6 +62,8 @@ struct syn {
     bool is_over;   /* syn_stop() has run */
     syn_judge_fn judge;
     void *judge_owner;
+    syn_told_fn told; /* NULL: nobody listens */
+    void *told_owner;
     struct map questions;    /* to owners on other nodes: syn_calls.h */
     struct list multi_calls; /* under way: syn_multi_call.h */
     uint32_t multi_call_count;

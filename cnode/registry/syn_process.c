@@ -355,12 +355,27 @@ struct cnode_term syn_process_answered(struct syn_process *p,
     return term_at(buf_data(&p->answer), buf_size(&p->answer));
 }
 
+/* The layers above hear what was done to their processes. */
+static void tell_above(struct syn_process *p, const struct syn_request *request,
+                       struct cnode_term done)
+{
+    const struct syn *syn = p->syn;
+    struct cnode_term parts[2];
+
+    if (syn->told != NULL && request->ask != SYN_ASK_NODES &&
+        term_get_tuple(done, 2, parts) && term_is_atom(parts[0], A_ok)) {
+        syn->told(syn->told_owner, p->scope.kind, p->scope.scope, request);
+    }
+}
+
 static void answer(struct syn_process *p, const struct gen_from *from,
                    const struct syn_request *request, bool is_alive,
                    bool is_late)
 {
-    (void)gen_reply(node_of(p), &p->sender, from, "~t",
-                    syn_process_request(p, request, is_alive, is_late));
+    struct cnode_term done = syn_process_request(p, request, is_alive, is_late);
+
+    (void)gen_reply(node_of(p), &p->sender, from, "~t", done);
+    tell_above(p, request, done);
     watch_time(p);
 }
 
