@@ -13,6 +13,7 @@
  *     syn             registry/syn: its scopes
  *     pools           pool/pools
  *     administration  manager/ask: the process that answers for it
+ *     manager         manager/manager: their part in an AdvancedPool cluster
  *     join            node/peers: dials the others
  *
  * A mistake in the configuration or the cookie is found before anything is
@@ -33,6 +34,7 @@
 #include "base/mem.h"
 #include "cluster/cluster.h"
 #include "manager/ask.h"
+#include "manager/manager.h"
 #include "node/node.h"
 #include "pool/pools.h"
 #include "registry/syn.h"
@@ -43,6 +45,7 @@ enum { NS_PER_MS = 1000000 };
 struct cnode {
     struct settings settings;
     struct pool_settings pool_settings;
+    struct manager_config manager_config;
     char cookie[COOKIE_MAX + 1];
     struct tls_context *tls; /* NULL: plain TCP */
 
@@ -52,8 +55,10 @@ struct cnode {
     struct syn syn;
     struct pools pools;
     struct ask ask;
+    struct manager manager;
     struct signals signals;
-    bool has_syn;    /* it was started */
+    bool has_syn; /* it was started */
+    bool has_manager;
     bool is_serving; /* all of these run: to be stopped first */
     int code;        /* to exit with */
 };
@@ -68,6 +73,7 @@ static bool is_allowed(void *owner, const char *name);
 static bool address_for(void *owner, const char *name,
                         struct node_address *address);
 static int cnode_start_syn(struct cnode *c);
+static int cnode_start_pools(struct cnode *c);
 static void on_ready(void *owner, int rc);
 static void on_nodeup(void *owner, struct peer *peer);
 static void on_nodedown(void *owner, struct peer *peer);
@@ -143,6 +149,7 @@ static int cnode_load(struct cnode *c, const struct cli *cli)
         pool_settings_read(&c->pool_settings, config, settings->top.behaviours,
                            settings->top.pools, settings->top.services,
                            settings->top.spawn);
+        manager_config_read(&c->manager_config, config, settings->top.cluster);
     }
     if (config->error_count == 0 && settings_open_tls(settings, &c->tls) == 0) {
         return 0;
@@ -193,6 +200,9 @@ static int cnode_run(struct cnode *c)
         node_close(node);
     }
     node_run(node);
+    if (c->has_manager) {
+        manager_fini(&c->manager);
+    }
     pools_fini(&c->pools);
     if (c->has_syn) {
         syn_fini(&c->syn);
@@ -253,6 +263,17 @@ static int cnode_start_syn(struct cnode *c)
     return 0;
 }
 
+static int cnode_start_pools(struct cnode *c)
+{
+    int rc = pools_start(&c->pools, &c->pool_settings);
+
+    if (rc == 0) {
+        c->has_manager = true;
+        rc = manager_start(&c->manager, &c->pools, &c->syn, &c->manager_config);
+    }
+    return rc;
+}
+
 /* The node has its creation: pids can be made. Nobody was let in before this
  * returns. */
 static void on_ready(void *owner, int rc)
@@ -273,7 +294,7 @@ static void on_ready(void *owner, int rc)
     }
     if (rc == 0) {
         c->is_serving = true;
-        rc = pools_start(&c->pools, &c->pool_settings);
+        rc = cnode_start_pools(c);
     }
     if (rc == 0) {
         rc = ask_start(&c->ask, &c->node, &c->pools);
@@ -345,6 +366,9 @@ static void on_stop(void *owner)
 
     if (c->is_serving) {
         c->is_serving = false;
+        if (c->has_manager) {
+            manager_leave(&c->manager);
+        }
         node_leave(&c->node);
         pools_stop(&c->pools, c->settings.node.stop_ns / NS_PER_MS,
                    on_pools_stopped, c);
@@ -358,6 +382,9 @@ static void on_pools_stopped(void *owner)
     struct cnode *c = owner;
 
     ask_stop(&c->ask);
+    if (c->has_manager) {
+        manager_stop(&c->manager);
+    }
     syn_stop(&c->syn);
     cluster_stop(&c->cluster);
     node_close(&c->node);
@@ -372,6 +399,7 @@ static void on_closed(void *owner)
 
 static void cnode_unload(struct cnode *c)
 {
+    manager_config_fini(&c->manager_config);
     pool_settings_fini(&c->pool_settings);
     settings_fini(&c->settings);
     tls_context_free(c->tls);

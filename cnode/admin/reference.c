@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Walks the sections of settings.c and of the pool layer. Defaults are read
+ * Walks the sections of settings.c and of the layers below. Defaults are read
  * from the structs that the reader starts from, so that they cannot be out of
  * date.
  */
@@ -14,27 +14,38 @@
 #include "admin/help.h"
 #include "admin/settings.h"
 #include "base/units.h"
+#include "manager/manager_config.h"
 #include "pool/pool_config.h"
 
 enum { WIDTH = 80, ITEM_INDENT = 2, SECTIONS_MAX = 32 };
 
-/* All sections, ours and those of the pool layer; how many. */
+static size_t add_sections(struct settings_section out[SECTIONS_MAX], size_t at,
+                           const struct pool_config_section *sections,
+                           size_t count)
+{
+    CHECK(at + count <= SECTIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        out[at + i] =
+            (struct settings_section){.path = sections[i].path,
+                                      .doc = sections[i].doc,
+                                      .keys = sections[i].keys,
+                                      .count = sections[i].count,
+                                      .defaults = sections[i].defaults};
+    }
+    return at + count;
+}
+
+/* All sections, ours and those of the layers below; how many. */
 static size_t all_sections(struct settings_section out[SECTIONS_MAX])
 {
     static struct settings nowhere; /* only addresses in it are taken */
     size_t count = SETTINGS_SECTION_COUNT;
 
-    CHECK(count + pool_config_section_count <= SECTIONS_MAX);
     settings_sections(&nowhere, out);
-    for (size_t i = 0; i < pool_config_section_count; i++) {
-        const struct pool_config_section *section = &pool_config_sections[i];
-        out[count++] = (struct settings_section){.path = section->path,
-                                                 .doc = section->doc,
-                                                 .keys = section->keys,
-                                                 .count = section->count,
-                                                 .defaults = section->defaults};
-    }
-    return count;
+    count = add_sections(out, count, pool_config_sections,
+                         pool_config_section_count);
+    return add_sections(out, count, manager_config_sections,
+                        manager_config_section_count);
 }
 
 static const char intro[] =

@@ -78,7 +78,8 @@ static void read_behaviours(struct pool_settings *settings,
 /* --- one pool or service */
 
 /* The atom of a text from the file; ATOM_NONE after a mistake. */
-static atom_t read_atom(struct config *config, const char *at, const char *text)
+atom_t pool_config_read_atom(struct config *config, const char *at,
+                             const char *text)
 {
     long chars = utf8_count(text, strlen(text));
     atom_t atom;
@@ -95,9 +96,9 @@ static atom_t read_atom(struct config *config, const char *at, const char *text)
     return atom;
 }
 
-static void read_window(struct config *config, const char *path,
-                        const char *key, json_t *object,
-                        struct pool_window *window)
+void pool_config_read_window(struct config *config, const char *path,
+                             const char *key, json_t *object,
+                             struct pool_window *window)
 {
     unsigned errors = config->error_count;
     char *at;
@@ -143,13 +144,14 @@ static void read_module(struct config *config, const char *path,
     struct buf text;
 
     if (pool->worker.module_text != NULL) {
-        pool->worker.module = read_atom(config, at, pool->worker.module_text);
+        pool->worker.module =
+            pool_config_read_atom(config, at, pool->worker.module_text);
     } else if (pool->name != ATOM_NONE) {
         buf_init(&text, 0);
         buf_printf(&text, "%s.Worker", atom_text(pool->name));
         buf_put_u8(&text, '\0');
         pool->worker.module =
-            read_atom(config, at, (const char *)buf_data(&text));
+            pool_config_read_atom(config, at, (const char *)buf_data(&text));
         buf_fini(&text);
     }
     mem_free(at);
@@ -169,7 +171,8 @@ static void read_worker(struct config *config, const char *path,
             worker->idle_ns = 0;
         }
         read_sticky(config, at, worker);
-        read_window(config, at, "target", worker->target_json, &worker->target);
+        pool_config_read_window(config, at, "target", worker->target_json,
+                                &worker->target);
     }
     read_module(config, at, pool);
     mem_free(at);
@@ -183,8 +186,8 @@ static void read_supervisors(struct config *config, const char *path,
 
     config_read(config, at, pool->top.supervisors, pool_supervisors_keys,
                 pool_supervisors_key_count, supervisors);
-    read_window(config, at, "target", supervisors->target_json,
-                &supervisors->target);
+    pool_config_read_window(config, at, "target", supervisors->target_json,
+                            &supervisors->target);
     mem_free(at);
 }
 
@@ -207,8 +210,8 @@ static void read_health(struct config *config, const char *path,
     mem_free(at);
 }
 
-static void read_range(struct config *config, const char *path, json_t *object,
-                       struct pool_range *range)
+void pool_config_read_range(struct config *config, const char *path,
+                            json_t *object, struct pool_range *range)
 {
     unsigned errors = config->error_count;
     char *at;
@@ -237,12 +240,13 @@ static void read_cluster(struct config *config, const char *path,
 
     config_read(config, at, pool->top.cluster, pool_cluster_keys,
                 pool_cluster_key_count, cluster);
-    read_window(config, at, "node_target", cluster->node_target_json,
-                &cluster->node_target);
-    read_window(config, at, "worker_target", cluster->worker_target_json,
-                &cluster->worker_target);
-    read_range(config, at, cluster->health_target_json,
-               &cluster->health_target);
+    pool_config_read_window(config, at, "node_target",
+                            cluster->node_target_json, &cluster->node_target);
+    pool_config_read_window(config, at, "worker_target",
+                            cluster->worker_target_json,
+                            &cluster->worker_target);
+    pool_config_read_range(config, at, cluster->health_target_json,
+                           &cluster->health_target);
     mem_free(at);
 }
 
@@ -254,9 +258,11 @@ static void read_here(struct config *config, const char *path,
 
     config_read(config, at, pool->top.node, pool_here_keys, pool_here_key_count,
                 here);
-    read_window(config, at, "supervisor_target", here->supervisor_target_json,
-                &here->supervisor_target);
-    read_range(config, at, here->health_target_json, &here->health_target);
+    pool_config_read_window(config, at, "supervisor_target",
+                            here->supervisor_target_json,
+                            &here->supervisor_target);
+    pool_config_read_range(config, at, here->health_target_json,
+                           &here->health_target);
     mem_free(at);
 }
 
@@ -388,7 +394,7 @@ static void read_one(struct pool_settings *settings, struct config *config,
 {
     struct pool_config *pool = &settings->pools[settings->count - 1];
 
-    pool->name = read_atom(config, path, name);
+    pool->name = pool_config_read_atom(config, path, name);
     check_name(settings, config, path, pool->name);
     if (!json_is_object(object)) {
         config_error(config, path, "expected an object");
@@ -456,8 +462,8 @@ static void read_function(struct config *config, const char *at,
     }
     module = mem_strdup(text);
     module[colon - text] = '\0';
-    rule->module = read_atom(config, at, module);
-    rule->function = read_atom(config, at, colon + 1);
+    rule->module = pool_config_read_atom(config, at, module);
+    rule->function = pool_config_read_atom(config, at, colon + 1);
     mem_free(module);
 }
 

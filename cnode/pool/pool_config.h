@@ -124,6 +124,17 @@ void pool_settings_read(struct pool_settings *settings, struct config *config,
                         json_t *spawn);
 void pool_settings_fini(struct pool_settings *settings);
 
+/* Parts that other objects have too. The atom of a text, ATOM_NONE after a
+ * mistake; a window under that key, and a range under health_target, which stay
+ * as they are where nothing is said. */
+atom_t pool_config_read_atom(struct config *config, const char *at,
+                             const char *text);
+void pool_config_read_window(struct config *config, const char *path,
+                             const char *key, json_t *object,
+                             struct pool_window *window);
+void pool_config_read_range(struct config *config, const char *path,
+                            json_t *object, struct pool_range *range);
+
 /* The keys of each object, for the reference and the schema. `*` in a path is
  * any name. */
 struct pool_config_section {

@@ -107,6 +107,8 @@ const struct config_key pool_supervisors_keys[] = {
             "itself"},
     {KEY(SUPERVISORS, max_seconds), .type = CONFIG_UINT, .least = 1,
      .most = 86400, .doc = "the time in which restarts are counted"},
+    {KEY_AS("target", SUPERVISORS, target_json), .type = CONFIG_OBJECT,
+     .doc = "number of workers of one supervisor, told to AdvancedPool"},
 };
 
 const struct config_key pool_cluster_keys[] = {
