@@ -34,12 +34,20 @@ static bool release_node(struct pool *pool)
 
 static bool bring_online(struct pool *pool)
 {
-    return standing_set_state(pool->standing, STANDING_ONLINE);
+    if (!standing_set_state(pool->standing, STANDING_ONLINE)) {
+        return false;
+    }
+    pool_undrain(pool);
+    return true;
 }
 
 static bool take_offline(struct pool *pool)
 {
-    return standing_set_state(pool->standing, STANDING_OFFLINE);
+    if (!standing_set_state(pool->standing, STANDING_OFFLINE)) {
+        return false;
+    }
+    pool_drain(pool, A_offline, NULL, NULL);
+    return true;
 }
 
 static void log_change(const char *what, const struct pool *pool)

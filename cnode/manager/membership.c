@@ -16,9 +16,6 @@
 
 enum { TICK_MS = SAID_PAUSE_MS };
 
-/* What a pool that is ill may say at most, whatever its numbers are. */
-static const double most_degraded = 3.0, most_critical = 0.0;
-
 static void on_tick(struct timer *timer);
 
 static uint64_t now_ms(const struct membership *membership)
@@ -27,21 +24,6 @@ static uint64_t now_ms(const struct membership *membership)
 }
 
 /* --- the truth */
-
-static void put_health(struct service_status *status,
-                       const struct standing *standing)
-{
-    uint32_t condition =
-        atomic_load_explicit(&standing->condition, memory_order_relaxed);
-
-    status->has_health = standing_health(standing, &status->health);
-    if (condition == STANDING_CRITICAL && status->health > most_critical) {
-        status->health = most_critical;
-    } else if (condition == STANDING_DEGRADED &&
-               status->health > most_degraded) {
-        status->health = most_degraded;
-    }
-}
 
 static struct target_window window_of(const struct pool_window *window)
 {
@@ -66,7 +48,7 @@ void membership_status(const struct member *member,
     status->is_locked =
         standing_is_locked(standing) ||
         (status->state == STATUS_ONLINE && workers >= pool->config->worker.max);
-    put_health(status, standing);
+    status->has_health = standing_health(standing, &status->health);
 }
 
 static void face_status(const struct member *member, uint32_t index,
