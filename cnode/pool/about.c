@@ -10,6 +10,7 @@
 
 #include "node/node.h"
 #include "pool/extras.h"
+#include "pool/health.h"
 #include "pool/pools.h"
 #include "term/build.h"
 
@@ -138,9 +139,16 @@ int about_segment_state(struct process *process, struct buf *buf)
     const struct segment *segment =
         CONTAINER_OF(process, struct segment, process);
 
-    term_format(buf, "#{pool => ~A, segment => ~u, workers => ~u}",
+    uint64_t failures = rate_per_minute(
+        &segment->failures, loop_now_ms(node_loop(segment->pool->node)));
+
+    term_format(buf,
+                "#{pool => ~A, segment => ~u, workers => ~u, failures => ~u, "
+                "condition => ~a}",
                 segment->pool->config->name, (uint64_t)segment->index,
-                (uint64_t)worker_table_count(&segment->table));
+                (uint64_t)worker_table_count(&segment->table), failures,
+                health_condition_name(
+                    health_of_segment(segment->pool->config, failures)));
     return 0;
 }
 

@@ -9,7 +9,9 @@
 
 #include "node/node.h"
 #include "pool/envelope.h"
+#include "pool/health.h"
 #include "pool/pool.h"
+#include "pool/record.h"
 #include "term/build.h"
 
 struct default_call {
@@ -24,6 +26,8 @@ static int on_fetch(struct run *run, struct cnode_term what);
 static int on_hibernate(struct run *run, struct cnode_term argument);
 static int on_persist(struct run *run, struct cnode_term argument);
 static int on_reload(struct run *run, struct cnode_term argument);
+static int on_health(struct run *run, struct cnode_term argument);
+static int on_wake(struct run *run, struct cnode_term argument);
 static int on_kill(struct run *run, struct cnode_term argument);
 static int on_crash(struct run *run, struct cnode_term argument);
 
@@ -35,6 +39,9 @@ static const struct default_call calls[] = {
     {on_persist,   A_persist_x, false},
     {on_reload,    A_reload_x,  false},
     {on_reload,    A_reload_x,  true},
+    {on_health,    A_health,    false},
+    {on_health,    A_health,    true},
+    {on_wake,      A_wake_x,    false},
     {on_kill,      A_kill_x,    false},
     {on_crash,     A_crash_x,   false},
 };
@@ -124,6 +131,39 @@ static int on_reload(struct run *run, struct cnode_term argument)
     return callback != NULL ? run_simple(run, callback) : CNODE_UNHANDLED;
 }
 
+/* It is awake by now. */
+static int on_wake(struct run *run, struct cnode_term argument)
+{
+    (void)argument;
+    return run_reply(run, "ok");
+}
+
+static int put_health(struct run *run)
+{
+    const struct cnode_worker *w = run->worker;
+    struct record_report report;
+
+    record_report(w, &report);
+    return run_reply(run,
+                     "#{status => ~a, failures => ~u, errors => ~u, "
+                     "warnings => ~u, queue => ~u, memory => ~u}",
+                     health_condition_name(report.condition), report.failures,
+                     report.errors, report.warnings,
+                     (uint64_t)w->process.mailbox.count, report.memory);
+}
+
+static int on_health(struct run *run, struct cnode_term argument)
+{
+    simple_fn callback = behaviour_of(run)->health;
+    int rc = callback != NULL ? run_simple(run, callback) : CNODE_UNHANDLED;
+
+    (void)argument;
+    if (rc == CNODE_UNHANDLED && !run->is_answered && !run->is_stopping) {
+        return put_health(run);
+    }
+    return rc == CNODE_UNHANDLED ? 0 : rc;
+}
+
 /* --- fetch */
 
 /* The state as the behaviour dumps it; nil when it does not. */
@@ -192,7 +232,7 @@ static int on_fetch(struct run *run, struct cnode_term what)
         return fetch_process(run);
     }
     if (term_is_atom(what, A_segment)) {
-        return run_reply(run, "~i", (int64_t)w->segment);
+        return run_reply(run, "~i", (int64_t)worker_segment(w)->index);
     }
     return run_reply(run, "{error, {unsupported, ~t}}", what);
 }

@@ -15,6 +15,7 @@
 #include "pool/dispatch.h"
 #include "pool/pending.h"
 #include "pool/pool.h"
+#include "pool/record.h"
 #include "term/build.h"
 
 struct worker_timer {
@@ -41,8 +42,8 @@ void extras_trim(struct cnode_worker *w)
     struct extras *extras = w->extras;
 
     if (extras != NULL && !extras_are_busy(extras) && extras->args == NULL &&
-        extras->context == NULL && extras->waiting == NULL &&
-        extras->last_timer == 0) {
+        extras->context == NULL && extras->record == NULL &&
+        extras->waiting == NULL && extras->last_timer == 0) {
         mem_free(extras);
         w->extras = NULL;
     }
@@ -53,6 +54,7 @@ void extras_free(struct cnode_worker *w)
     if (w->extras != NULL) {
         cnode_term_free(w->extras->args);
         cnode_term_free(w->extras->context);
+        mem_free(w->extras->record);
         mem_free(w->extras);
         w->extras = NULL;
     }
@@ -81,9 +83,13 @@ int extras_keep_start(struct cnode_worker *w, struct cnode_term args,
 void extras_drop_start(struct cnode_worker *w)
 {
     if (w->extras != NULL) {
+        uint64_t before = record_bytes(w);
+
         cnode_term_free(w->extras->args);
         cnode_term_free(w->extras->context);
         w->extras->args = w->extras->context = NULL;
+        roll_add_bytes(worker_pool(w)->roll,
+                       (int64_t)(record_bytes(w) - before));
         extras_trim(w);
     }
 }

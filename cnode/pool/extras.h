@@ -19,6 +19,7 @@ struct extras {
     uint64_t last_timer;
     struct cnode_kept *args, *context; /* of its start; NULL: [], undefined */
     struct waiting *waiting;           /* while it has no pid; waiting.h */
+    struct record *record;             /* how it did; record.h */
     struct pending *pending;           /* what it has asked others; pending.h */
 };
 

@@ -56,6 +56,24 @@ enum standing_condition health_condition(uint64_t failures_per_minute,
                                                : STANDING_WELL;
 }
 
+static uint64_t share(uint64_t of_pool, uint64_t segments, uint64_t least)
+{
+    return of_pool / segments > least ? of_pool / segments : least;
+}
+
+enum standing_condition health_of_segment(const struct pool_config *config,
+                                          uint64_t failures_per_minute)
+{
+    uint64_t segments = config->supervisors.segments;
+    const struct health_thresholds at = {
+        share(config->health.degraded, segments,
+              config->health.worker_degraded),
+        share(config->health.critical, segments,
+              config->health.worker_critical)};
+
+    return health_condition(failures_per_minute, &at);
+}
+
 const char *health_condition_name(enum standing_condition condition)
 {
     static const char *const names[] = {[STANDING_WELL] = "online",

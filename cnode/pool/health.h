@@ -43,6 +43,10 @@ struct health_thresholds {
 };
 enum standing_condition health_condition(uint64_t failures_per_minute,
                                          const struct health_thresholds *at);
+/* A segment is as its pool would be if all its segments failed as often; fewer
+ * failures than would matter for one worker do not count. */
+enum standing_condition health_of_segment(const struct pool_config *config,
+                                          uint64_t failures_per_minute);
 /* online, degraded, critical */
 const char *health_condition_name(enum standing_condition condition);
 

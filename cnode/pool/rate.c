@@ -27,13 +27,14 @@ void rate_add(struct rate *rate, uint64_t now_ms, uint64_t events)
         events > UINT32_MAX - *count ? UINT32_MAX : *count + (uint32_t)events;
 }
 
-uint64_t rate_per_minute(struct rate *rate, uint64_t now_ms)
+uint64_t rate_per_minute(const struct rate *rate, uint64_t now_ms)
 {
     uint64_t sum = 0;
+    uint64_t slot = now_ms / RATE_SLOT_MS;
+    uint64_t oldest = slot < RATE_SLOTS ? 0 : slot - RATE_SLOTS + 1;
 
-    go_on(rate, now_ms);
-    for (unsigned i = 0; i < RATE_SLOTS; i++) {
-        sum += rate->counts[i];
+    for (uint64_t i = oldest; i <= rate->slot; i++) {
+        sum += rate->counts[i % RATE_SLOTS];
     }
     return sum;
 }

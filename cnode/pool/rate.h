@@ -18,6 +18,6 @@ struct rate {
 };
 
 void rate_add(struct rate *rate, uint64_t now_ms, uint64_t events);
-uint64_t rate_per_minute(struct rate *rate, uint64_t now_ms);
+uint64_t rate_per_minute(const struct rate *rate, uint64_t now_ms);
 
 #endif

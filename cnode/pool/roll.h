@@ -21,6 +21,7 @@ struct roll_face {
 
 struct roll {
     _Atomic uint64_t workers;          /* of the pool */
+    _Atomic int64_t bytes;             /* of them; record_bytes() */
     _Atomic uint32_t face_count;       /* places of `faces` in use */
     struct roll_face faces[FACE_NONE]; /* resident as far as it is used */
 };
@@ -34,6 +35,18 @@ void roll_remove(struct roll *roll);
 static inline uint64_t roll_workers(const struct roll *roll)
 {
     return atomic_load_explicit(&roll->workers, memory_order_relaxed);
+}
+
+static inline void roll_add_bytes(struct roll *roll, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&roll->bytes, bytes, memory_order_relaxed);
+}
+/* Below 0 for a moment while schedulers count. */
+static inline uint64_t roll_bytes(const struct roll *roll)
+{
+    int64_t bytes = atomic_load_explicit(&roll->bytes, memory_order_relaxed);
+
+    return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
 /* A worker that counted for one face (FACE_NONE: for none) counts for another.

@@ -124,6 +124,7 @@ void run_begin(struct run *run, struct cnode_worker *w)
     run->is_answered = false;
     run->may_stop = true;
     run->is_stopping = false;
+    run->may_wait = run->waits = false;
     run->after = AFTER_RULE;
     buf_clear(&run->self);
     buf_clear(&run->id);

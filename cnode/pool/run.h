@@ -26,6 +26,7 @@ struct run {
     /* what the callback did */
     bool is_answered; /* or its From was kept */
     bool may_stop, is_stopping;
+    bool may_wait, waits;    /* terminate: it lives on for now */
     enum worker_after after; /* when it stops */
     struct buf reason;       /* why it stops, or did not start: one term */
 

@@ -17,6 +17,7 @@
 #include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
+#include "pool/record.h"
 #include "pool/run.h"
 #include "pool/supervisor.h"
 #include "pool/waiting.h"
@@ -149,6 +150,7 @@ static struct cnode_worker *add_worker(struct segment *segment,
               ? CNODE_NOMEM
               : worker_table_add(&segment->table, number);
     if (*rc == 0) {
+        roll_add_bytes(pool->roll, (int64_t)record_bytes(w));
         return w;
     }
     if (!key->is_integer) {
@@ -165,6 +167,7 @@ static void remove_worker(struct segment *segment, struct cnode_worker *w)
     uint32_t number = worker_table_remove(&segment->table, w);
 
     pool_count_worker(pool, w, FACE_NONE);
+    roll_add_bytes(pool->roll, -(int64_t)record_bytes(w));
     extras_free(w);
     if (!w->id_is_integer) {
         mem_free(w->id.heap);
@@ -182,12 +185,17 @@ static int keep_start(struct cnode_worker *w, const struct segment_start *start)
     bool has_context = !term_is_atom(start->context, A_undefined) &&
                        !term_is_atom(start->context, A_nil);
 
+    uint64_t before = record_bytes(w);
+    int rc;
+
     if (worker_pool(w)->behaviour->init == NULL ||
         (!has_args && !has_context)) {
         return 0;
     }
-    return extras_keep_start(w, has_args ? start->args : TERM_NONE,
-                             has_context ? start->context : TERM_NONE);
+    rc = extras_keep_start(w, has_args ? start->args : TERM_NONE,
+                           has_context ? start->context : TERM_NONE);
+    roll_add_bytes(worker_pool(w)->roll, (int64_t)(record_bytes(w) - before));
+    return rc;
 }
 
 /* The run is another worker's when that spawns one. */
@@ -263,6 +271,14 @@ void segment_forget(struct segment *segment, struct cnode_worker *w,
     remove_worker(segment, w);
 }
 
+void segment_worker_failed(struct segment *segment)
+{
+    struct pool *pool = segment->pool;
+
+    standing_count(pool->standing, STANDING_FAILURE);
+    rate_add(&segment->failures, loop_now_ms(node_loop(pool->node)), 1);
+}
+
 bool segment_counts_restart(struct segment *segment)
 {
     struct pool *pool = segment->pool;
@@ -315,6 +331,9 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
 
     if (segment->state == SEGMENT_UP && after == AFTER_RULE &&
         standing_is_online(pool->standing) && rule_restarts(pool, is_clean)) {
+        if (!is_clean) {
+            record_failure(w);
+        }
         restart(w, mail);
         (void)segment_counts_restart(segment);
         return; /* too many: it goes with the others */
@@ -328,21 +347,13 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
 
 /* --- idle workers */
 
-static bool is_idle(const struct cnode_worker *w, uint32_t now, uint32_t idle)
+bool segment_may_offload(const struct cnode_worker *w, uint32_t now,
+                         uint32_t idle)
 {
-    return worker_is_up(w) && now - w->last_used > idle &&
-           mailbox_is_empty(&w->process.mailbox) &&
+    return worker_is_up(w) && w->status != WORKER_SPAWNED &&
+           now - w->last_used > idle && mailbox_is_empty(&w->process.mailbox) &&
            (w->process.flags & PROCESS_SUSPENDED) == 0 &&
            !extras_are_busy(w->extras);
-}
-
-static struct cnode_term inactive_reason(struct pool *pool)
-{
-    struct buf *reason = &pool->pools->run.reason;
-
-    buf_clear(reason);
-    term_format(reason, "{shutdown, inactive}");
-    return term_at(buf_data(reason), buf_size(reason));
 }
 
 uint32_t segment_sweep(struct segment *segment, uint32_t slots, uint32_t now,
@@ -358,9 +369,9 @@ uint32_t segment_sweep(struct segment *segment, uint32_t slots, uint32_t now,
         struct cnode_worker *w = worker_table_at(table, segment->sweep_at);
 
         done++;
-        if (w != NULL && is_idle(w, now, idle)) {
+        if (w != NULL && segment_may_offload(w, now, idle) &&
+            worker_offload(w, "inactive")) {
             METRIC_INC(workers_idle_stopped);
-            worker_end(w, inactive_reason(segment->pool), AFTER_NEVER);
         } else {
             segment->sweep_at++;
         }

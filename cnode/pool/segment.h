@@ -14,6 +14,7 @@
 #define CNODE_POOL_SEGMENT_H
 
 #include "pool/intensity.h"
+#include "pool/rate.h"
 #include "pool/worker.h"
 #include "pool/worker_table.h"
 
@@ -29,8 +30,9 @@ struct segment {
     bool is_told;  /* DOWN: the head knows (parts.h) */
     struct worker_table table;
     struct intensity intensity;
-    struct mailbox held; /* messages by ref while it is not up */
-    uint32_t sweep_at;   /* slot of the table to look at next for idle ones */
+    struct mailbox held;  /* messages by ref while it is not up */
+    struct rate failures; /* of its workers */
+    uint32_t sweep_at;    /* slot of the table to look at next for idle ones */
 };
 
 void segment_init(struct segment *segment, struct pool *pool, uint16_t index,
@@ -75,6 +77,9 @@ void segment_worker_ended(struct segment *segment, struct cnode_worker *w,
                           bool is_clean, enum worker_after after,
                           struct mailbox *mail);
 
+/* One of its workers failed, or could not be started. */
+void segment_worker_failed(struct segment *segment);
+
 /* A worker without a pid goes; who waits for it gets {error, Reason}. */
 void segment_forget(struct segment *segment, struct cnode_worker *w,
                     struct cnode_term reason);
@@ -85,6 +90,11 @@ bool segment_counts_restart(struct segment *segment);
 
 /* A message by ref while the segment is not up. */
 void segment_hold(struct segment *segment, const struct signal *signal);
+
+/* Nobody used it for longer than `idle` (both as in worker_clock()), and it
+ * waits for nothing. */
+bool segment_may_offload(const struct cnode_worker *w, uint32_t now,
+                         uint32_t idle);
 
 /* Looks at up to `slots` slots of its table, from where it stopped last, and
  * ends the workers there that had no message for longer than `idle` (`now` and

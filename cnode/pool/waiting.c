@@ -14,6 +14,7 @@
 #include "pool/extras.h"
 #include "pool/known.h"
 #include "pool/pool.h"
+#include "pool/record.h"
 #include "pool/run.h"
 
 enum { BACKOFF_FIRST_MS = 10, BACKOFF_MOST_MS = 1000, BACKOFF_DOUBLINGS = 7 };
@@ -130,6 +131,7 @@ static void on_failed(struct waiting *waiting)
         delay_ms = (uint64_t)BACKOFF_FIRST_MS << waiting->failures;
     }
     waiting->failures++;
+    record_failure(w);
     if (!segment_counts_restart(segment)) {
         loop_timer_start(node_loop(worker_pool(w)->node), &waiting->timer,
                          delay_ms);

@@ -141,7 +141,7 @@ static int undo_open(struct cnode_worker *w, struct run *run, int rc)
     struct node *node = worker_pool(w)->node;
 
     if (!worker_reason_is_clean(run_reason(run))) {
-        standing_count(worker_pool(w)->standing, STANDING_FAILURE);
+        segment_worker_failed(worker_segment(w));
     }
     extras_worker_ends(w, run_reason(run));
     node_exit(node, &w->process, run_reason(run));
@@ -272,21 +272,25 @@ void worker_log_failed_start(struct cnode_worker *w)
     log_end(w, "worker_start_failed", run_reason(run_of(w)));
 }
 
-static void call_terminate(struct cnode_worker *w, struct cnode_term reason)
+/* False: it wants to live on. */
+static bool call_terminate(struct cnode_worker *w, struct cnode_term reason,
+                           bool may_wait)
 {
     const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
     struct run *run = run_of(w);
     struct run_watch before;
 
     if (behaviour->terminate == NULL) {
-        return;
+        return true;
     }
     run_begin(run, w);
     run->may_stop = false; /* it does already */
+    run->may_wait = may_wait;
     before = run_watch_begin(w);
     behaviour->terminate(w, worker_state(w), reason);
     run_watch_end(&before);
     run_end(run);
+    return !run->waits;
 }
 
 /* Takes what was sent to the ref, or to the old pid as an envelope without a
@@ -311,25 +315,22 @@ static void take_mail_for_ref(struct cnode_worker *w, struct mailbox *mail)
     }
 }
 
-void worker_end(struct cnode_worker *w, struct cnode_term reason,
-                enum worker_after after)
+/* terminate has run, if it is to. */
+static void finish(struct cnode_worker *w, struct cnode_term reason,
+                   enum worker_after after)
 {
     struct pool *pool = worker_pool(w);
     struct segment *segment = worker_segment(w);
     bool is_clean = worker_reason_is_clean(reason);
     struct mailbox mail = {0};
 
-    CHECK(worker_is_up(w));
-    if (w->status != WORKER_SPAWNED) {
-        call_terminate(w, reason);
-    }
     METRIC_INC(workers_stopped);
     standing_count(pool->standing, STANDING_TERMINATE);
     if (!is_clean) {
         METRIC_INC(workers_failed);
         log_end(w, "worker_failed", reason);
         if (!known_has_lost(w, reason)) {
-            standing_count(pool->standing, STANDING_FAILURE);
+            segment_worker_failed(segment);
         }
     }
     extras_worker_ends(w, reason);
@@ -339,6 +340,35 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
     known_ended(w, reason);
     node_exit(pool->node, &w->process, reason);
     segment_worker_ended(segment, w, is_clean, after, &mail);
+}
+
+void worker_end(struct cnode_worker *w, struct cnode_term reason,
+                enum worker_after after)
+{
+    CHECK(worker_is_up(w));
+    if (w->status != WORKER_SPAWNED) {
+        (void)call_terminate(w, reason, false);
+    }
+    finish(w, reason, after);
+}
+
+bool worker_offload(struct cnode_worker *w, const char *why)
+{
+    struct buf *buf = &run_of(w)->reason;
+    struct cnode_term reason;
+
+    CHECK(worker_is_up(w) && w->status != WORKER_SPAWNED);
+    buf_clear(buf);
+    term_format(buf, "{shutdown, ~a}", why);
+    reason = term_at(buf_data(buf), buf_size(buf));
+    if (!call_terminate(w, reason, true)) {
+        METRIC_INC(workers_kept);
+        w->last_used =
+            worker_clock(loop_now_ms(node_loop(worker_pool(w)->node)));
+        return false;
+    }
+    finish(w, reason, AFTER_NEVER);
+    return true;
 }
 
 /* terminate runs also after kill: the state may hold memory, and nobody else

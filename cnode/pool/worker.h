@@ -103,6 +103,10 @@ enum worker_after {
 void worker_end(struct cnode_worker *w, struct cnode_term reason,
                 enum worker_after after);
 
+/* Puts a worker aside that nobody uses: it ends with {shutdown, Why} until it
+ * is needed again. False: it wants to live on (cnode_wait()). */
+bool worker_offload(struct cnode_worker *w, const char *why);
+
 /* A line for a worker whose start failed with the run's reason. */
 void worker_log_failed_start(struct cnode_worker *w);
 

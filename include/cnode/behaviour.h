@@ -89,7 +89,9 @@ struct cnode_behaviour {
                        struct cnode_term message);
     /* The worker ends, for whatever reason, also by an error of another
      * callback or killed (reason killed): free what the state holds. Only not
-     * after init failed. */
+     * after init failed. With {shutdown, inactive} (idle) or {shutdown,
+     * offload} (room is needed) it may live on: cnode_wait(), and nothing may
+     * be freed then. */
     void (*terminate)(struct cnode_worker *w, void *state,
                       struct cnode_term reason);
     /* The calls every worker answers; without a callback the default does:
@@ -113,6 +115,10 @@ struct cnode_behaviour {
      * later one stays and the other is killed. */
     int (*resolve_conflict)(struct cnode_worker *w, void *state,
                             const struct cnode_syn_conflict *conflict);
+    /* The call `health`, or {health, Options}; without it the answer is
+     * #{status => online | degraded | critical, failures, errors, warnings,
+     * queue, memory}. Replies like handle_call. */
+    int (*health)(struct cnode_worker *w, void *state);
 };
 
 enum {
@@ -166,6 +172,20 @@ CNODE_API void cnode_from_free(struct cnode_worker *w, struct cnode_from *from);
 /* The worker ends when this callback has returned, with this reason ("normal",
  * "{shutdown, ~a}", ...). */
 CNODE_API int cnode_stop(struct cnode_worker *w, const char *reason, ...);
+
+/* In terminate, of a worker that is put aside because nobody uses it: not now.
+ * It lives on and is asked again after another such time. CNODE_EINVALID: it
+ * ends for another reason, and does. */
+CNODE_API int cnode_wait(struct cnode_worker *w);
+
+/* One more error or warning of this worker: they lower the health of its pool
+ * and appear in what it answers to `health`. */
+CNODE_API int cnode_count_error(struct cnode_worker *w);
+CNODE_API int cnode_count_warning(struct cnode_worker *w);
+
+/* The state holds that many bytes outside of itself, for worker.offload_memory;
+ * the last figure counts. */
+CNODE_API int cnode_memory(struct cnode_worker *w, uint64_t bytes);
 
 /* --- who am I. The terms live as long as the callback. */
 CNODE_API struct cnode_term cnode_self(struct cnode_worker *w); /* pid */

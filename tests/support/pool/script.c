@@ -136,6 +136,15 @@ static int act(struct cnode_worker *w, struct script *s,
         return cnode_syn_register(w, scope, dest, cnode_self(w), term, no_news,
                                   NULL);
     }
+    if (cnode_match(message, "{memory, ~i}", &ms)) {
+        return cnode_memory(w, (uint64_t)ms);
+    }
+    if (cnode_is_atom(message, "raise_error")) {
+        return cnode_count_error(w);
+    }
+    if (cnode_is_atom(message, "raise_warning")) {
+        return cnode_count_warning(w);
+    }
     if (cnode_is_atom(message, "unwatch")) {
         return cnode_demonitor(w, s->watched);
     }
@@ -218,6 +227,10 @@ static void script_terminate(struct cnode_worker *w, void *state,
 {
     (void)state;
     note(w, "terminate", reason);
+    if (script_knobs.waits > 0) {
+        script_knobs.waits--;
+        script_knobs.wait_rc = cnode_wait(w);
+    }
     busy(script_knobs.terminate_ms);
     CHECK(cnode_stop(w, "again") != 0); /* it stops already */
 }
@@ -275,6 +288,12 @@ static int script_hibernate(struct cnode_worker *w, void *state)
     return own(w, "hibernate");
 }
 
+static int script_health(struct cnode_worker *w, void *state)
+{
+    (void)state;
+    return own(w, "health");
+}
+
 static int script_resolve_conflict(struct cnode_worker *w, void *state,
                                    const struct cnode_syn_conflict *conflict)
 {
@@ -305,4 +324,5 @@ const struct cnode_behaviour script_behaviour = {
     .hibernate = script_hibernate,
     .dump = script_dump,
     .resolve_conflict = script_resolve_conflict,
+    .health = script_health,
 };

@@ -9,6 +9,7 @@
  *     {answer, T}       answers the kept caller, then ok
  *     {timer, Ms, T}    starts a timer            {watch, Dest}  monitors
  *     {send, Dest, T}  {cast, Dest, T}            sends
+ *     {memory, N}  raise_error  raise_warning     counted
  *     {syn, Scope, Name, Meta}                    registers itself
  *     who              {Self, Id, Ref, Context}
  *
@@ -30,6 +31,8 @@ extern struct script_knobs {
     bool stop_in_init; /* with reason {why, init} */
     int fail_loads;
     unsigned terminate_ms; /* terminate keeps the thread busy that long */
+    int waits;             /* that many terminates ask for cnode_wait() */
+    int wait_rc;           /* what that returned */
     bool notes_context;    /* of init: "init(1,Args,Context)" */
     bool own_answers;      /* fetch, ping, ... answer by themselves */
     int verdict;           /* resolve_conflict: what it returns; 0: the rule */
