@@ -297,7 +297,8 @@ static void on_ready(void *owner, int rc)
         rc = cnode_start_pools(c);
     }
     if (rc == 0) {
-        rc = ask_start(&c->ask, &c->node, &c->pools);
+        rc = ask_start(&c->ask, &c->node, &c->pools,
+                       c->has_manager ? &c->manager : NULL);
     }
     if (rc != 0) {
         cnode_report(c, rc);

@@ -30,6 +30,12 @@ static const struct ask_row rows[] = {
     {"workers",  ASK_ANY,  0, 1, ask_workers},
     {"whereis",  ASK_ANY,  0, 1, ask_whereis},
     {"alive",    ASK_ANY,  0, 1, ask_alive},
+    {"lock",     ASK_MAYBE_POOL, 0, 0, ask_lock},
+    {"release",  ASK_MAYBE_POOL, 0, 0, ask_release},
+    {"online",   ASK_MAYBE_POOL, 0, 0, ask_online},
+    {"offline",  ASK_MAYBE_POOL, 0, 0, ask_offline},
+    {"add_worker_supervisor",    ASK_POOL, 0, 0, ask_add_supervisor},
+    {"remove_worker_supervisor", ASK_POOL, 1, 1, ask_remove_supervisor},
 };
 /* clang-format on */
 
@@ -65,10 +71,13 @@ static void gather_heads(struct ask *ask)
     }
 }
 
-int ask_start(struct ask *ask, struct node *node, struct pools *pools)
+int ask_start(struct ask *ask, struct node *node, struct pools *pools,
+              struct manager *manager)
 {
-    *ask = (struct ask){
-        .node = node, .pools = pools, .start_ms = loop_now_ms(node_loop(node))};
+    *ask = (struct ask){.node = node,
+                        .pools = pools,
+                        .manager = manager,
+                        .start_ms = loop_now_ms(node_loop(node))};
     gather_heads(ask);
     return start_process(ask);
 }
@@ -117,10 +126,8 @@ static int run(struct ask_query *query)
     const struct ask_row *row = query->row;
     const struct pool *pool = query->pool;
 
-    if (pool == NULL && (row->about == ASK_POOL || row->about == ASK_ANY)) {
-        return ask_reply(query, "{error, unknown_pool}");
-    }
-    if (pool != NULL && pool->config->is_service && row->about != ASK_ANY) {
+    if (query->has_pool &&
+        (pool == NULL || (pool->config->is_service && row->about != ASK_ANY))) {
         return ask_reply(query, "{error, unknown_pool}");
     }
     return row->run(query);

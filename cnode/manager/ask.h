@@ -12,6 +12,7 @@
 
 #include "node/node.h"
 
+struct manager;
 struct pool;
 struct pools;
 
@@ -19,6 +20,7 @@ struct ask {
     struct process process; /* first */
     struct node *node;
     struct pools *pools;
+    struct manager *manager; /* NULL: nothing can be changed */
     struct pool **heads; /* of all pools and services of the configuration */
     size_t head_count;
     uint32_t under_way; /* questions that are not answered yet */
@@ -27,7 +29,8 @@ struct ask {
 
 /* After pools_start(), before other schedulers run. 0; CNODE_EXISTS,
  * CNODE_LIMIT. */
-MUST_USE int ask_start(struct ask *ask, struct node *node, struct pools *pools);
+MUST_USE int ask_start(struct ask *ask, struct node *node, struct pools *pools,
+                       struct manager *manager);
 /* Nobody is answered any more. */
 void ask_stop(struct ask *ask);
 /* After node_fini(). */

@@ -66,7 +66,8 @@ int ask_query_parse(struct ask_query *query, struct cnode_term request,
         return CNODE_EINVALID;
     }
     query->arg_count = arity - fixed;
-    if (fixed == 2) {
+    query->has_pool = fixed == 2;
+    if (query->has_pool) {
         name = cnode_next(name);
         query->pool = ask_find_pool(query->ask, name);
     }

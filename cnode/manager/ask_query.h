@@ -17,7 +17,8 @@ struct ask_query {
     struct ask *ask;
     const struct ask_row *row;
     struct gen_from from;
-    struct pool *pool;                /* its head, of a row that is about one */
+    bool has_pool;                    /* the request names one */
+    struct pool *pool;                /* its head; NULL: there is no such one */
     struct cnode_term args[ASK_ARGS]; /* behind the pool, if there is one */
     uint32_t arg_count;
 };
@@ -92,5 +93,12 @@ int ask_count(const struct ask_query *query);    /* ask_pool.c */
 int ask_workers(const struct ask_query *query);  /* ask_workers.c */
 int ask_whereis(const struct ask_query *query);  /* ask_where.c */
 int ask_alive(const struct ask_query *query);    /* ask_where.c */
+
+int ask_lock(const struct ask_query *query); /* ask_control.c, from here on */
+int ask_release(const struct ask_query *query);
+int ask_online(const struct ask_query *query);
+int ask_offline(const struct ask_query *query);
+int ask_add_supervisor(const struct ask_query *query);
+int ask_remove_supervisor(const struct ask_query *query);
 
 #endif

@@ -170,6 +170,64 @@ service(Node) ->
     ?assertMatch({ok, #{total := 1}}, ask(Node, {count, echo})),
     ?assertMatch({ok, #{workers := [#{pid := Pid}]}}, ask(Node, {workers, echo})).
 
+%% ----------------------------------------------------------------- operators
+
+control_test_() ->
+    suite([
+        {"a pool is locked and released", fun lock_pool/1},
+        {"the node is locked and released", fun lock_node/1},
+        {"a pool goes offline and comes back", fun offline/1},
+        {"worker supervisors are added and removed", fun supervisors/1}
+    ]).
+
+standing(Node) ->
+    {ok, #{status := Status, locks := Locks}} = ask(Node, {pool, ?POOL}),
+    {Status, Locks}.
+
+lock_pool(Node) ->
+    ?assertEqual({error, not_locked}, ask(Node, {release, ?POOL})),
+    ?assertEqual(ok, ask(Node, {lock, ?POOL})),
+    ?assertEqual({error, already_locked}, ask(Node, {lock, ?POOL})),
+    ?assertEqual({{locked, online}, [pool]}, standing(Node)),
+    ?assertEqual({error, not_locked}, ask(Node, release)),
+    ?assertEqual(ok, ask(Node, {release, ?POOL})),
+    ?assertEqual({online, []}, standing(Node)),
+    ?assertEqual({error, unknown_pool}, ask(Node, {lock, 'Elixir.Nobody'})),
+    ?assertEqual({error, unknown_pool}, ask(Node, {lock, echo})).
+
+lock_node(Node) ->
+    ?assertEqual({error, not_locked}, ask(Node, release)),
+    ?assertEqual(ok, ask(Node, lock)),
+    ?assertEqual({error, already_locked}, ask(Node, lock)),
+    ?assertEqual({{locked, online}, [node]}, standing(Node)),
+    ?assertEqual(ok, ask(Node, {lock, ?POOL})),
+    ?assertEqual(ok, ask(Node, release)),
+    ?assertEqual({{locked, online}, [pool]}, standing(Node)),
+    ?assertEqual(ok, ask(Node, {release, ?POOL})).
+
+offline(Node) ->
+    1 = call(Node, offline, increment),
+    ?assertEqual({error, already_online}, ask(Node, online)),
+    ?assertEqual(ok, ask(Node, {offline, ?POOL})),
+    ?assertEqual({error, already_offline}, ask(Node, {offline, ?POOL})),
+    eventually(fun() -> {ok, false} =:= ask(Node, {alive, ?POOL, offline}) end),
+    ?assertEqual({offline, []}, standing(Node)),
+    ?assertEqual({error, unavailable}, call(Node, offline, increment)),
+    ?assertEqual(ok, ask(Node, {online, ?POOL})),
+    ?assertEqual({online, []}, standing(Node)),
+    ?assertEqual(1, call(Node, offline, increment)).
+
+supervisors(Node) ->
+    {ok, #{supervisors := Before}} = ask(Node, {pool, ?POOL}),
+    {ok, Pid} = ask(Node, {add_worker_supervisor, ?POOL}),
+    {ok, #{supervisors := After}} = ask(Node, {pool, ?POOL}),
+    ?assertEqual(Before + 1, After),
+    ?assertMatch([{specs, 0} | _], gen_server:call(Pid, count_children)),
+    ?assertEqual(ok, ask(Node, {remove_worker_supervisor, ?POOL, Pid})),
+    ?assertEqual({error, not_found}, ask(Node, {remove_worker_supervisor, ?POOL, Pid})),
+    ?assertEqual({error, not_found}, ask(Node, {remove_worker_supervisor, ?POOL, not_a_pid})),
+    ?assertMatch({ok, #{supervisors := Before}}, ask(Node, {pool, ?POOL})).
+
 %% ------------------------------------------------------------------- workers
 
 workers_test_() ->

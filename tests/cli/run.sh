@@ -227,6 +227,10 @@ assert s["node"] == "c1@127.0.0.1" and s["services"] == ["echo"], s' &&
         python3 -c 'import json; s = json.load(open("out"))
 assert s["total"] == len(s["workers"]) == 1 and s["next"] is None, s' &&
         run 0 count c1@127.0.0.1 Elixir.Demo.Counters && grep -q '^total *1$' out &&
+        run 0 lock c1@127.0.0.1 Elixir.A && is out ok &&
+        run 1 lock c1@127.0.0.1 Elixir.A && lines 1 err && says err already_locked &&
+        run 0 release c1@127.0.0.1 Elixir.A --json && is out '"ok"' &&
+        run 0 offline c1@127.0.0.1 Elixir.A && run 0 online c1@127.0.0.1 Elixir.A &&
         run 0 peers c1@127.0.0.1 && grep -q '^NODE ' out
     local code=$?
     unset CNODE_COOKIE

@@ -36,7 +36,7 @@ static int setup(void **state)
     world_prepare(&world, "{'pools': {'P': {'behaviour': 'script', "
                           "'supervisors': {'segments': 4}}},"
                           " 'services': {'svc': {'behaviour': 'script'}}}");
-    assert_int_equal(ask_start(&ask, &world.node, &world.pools), 0);
+    assert_int_equal(ask_start(&ask, &world.node, &world.pools, NULL), 0);
     world_begin(&world);
     return 0;
 }
