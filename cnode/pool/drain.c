@@ -23,12 +23,11 @@ struct drain_order {
 };
 
 static void tell(void (*run)(struct node *here, void *arg), struct pool *to,
-                 const struct drain *drain)
+                 atom_t why, uint32_t round)
 {
     struct drain_order *order = mem_alloc(sizeof(*order));
 
-    *order = (struct drain_order){
-        .to = to, .why = drain->why, .round = drain->round};
+    *order = (struct drain_order){.to = to, .why = why, .round = round};
     node_post_task(to->node, run, order);
 }
 
@@ -39,7 +38,7 @@ static void part_is_empty(struct pool *head, uint32_t round)
     struct drain *drain = &head->drain;
     pool_drained_fn on_drained = drain->on_drained;
 
-    if (drain->round == round && drain->open_parts > 0 &&
+    if (drain->rounds == round && drain->open_parts > 0 &&
         --drain->open_parts == 0 && on_drained != NULL) {
         drain->on_drained = NULL;
         on_drained(drain->owner);
@@ -99,7 +98,7 @@ static void on_timer(struct timer *timer)
         loop_timer_start(node_loop(part->node), timer,
                          known_must_wait(part) ? KNOWN_WAIT_MS : 1);
     } else {
-        tell(on_part_is_empty, part->parts[0], &part->drain);
+        tell(on_part_is_empty, part->parts[0], ATOM_NONE, part->drain.round);
     }
 }
 
@@ -120,10 +119,11 @@ static void on_drain(struct node *here, void *arg)
     mem_free(order);
 }
 
-static void tell_parts(struct pool *head)
+static void tell_parts(struct pool *head, atom_t why)
 {
+    head->drain.rounds++;
     for (uint32_t i = 0; i < head->part_count; i++) {
-        tell(on_drain, head->parts[i], &head->drain);
+        tell(on_drain, head->parts[i], why, head->drain.rounds);
     }
 }
 
@@ -132,20 +132,16 @@ void pool_drain(struct pool *head, atom_t why, pool_drained_fn on_drained,
 {
     struct drain *drain = &head->drain;
 
-    drain->why = why;
-    drain->round++;
     drain->open_parts = head->part_count;
     drain->on_drained = on_drained;
     drain->owner = owner;
-    tell_parts(head);
+    tell_parts(head, why);
 }
 
 void pool_undrain(struct pool *head)
 {
-    head->drain.why = ATOM_NONE;
-    head->drain.round++;
     head->drain.on_drained = NULL;
-    tell_parts(head);
+    tell_parts(head, ATOM_NONE);
 }
 
 void drain_init(struct pool *part)

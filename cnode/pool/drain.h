@@ -23,9 +23,10 @@ typedef void (*pool_drained_fn)(void *owner);
 struct drain {
     struct timer timer;
     atom_t why;     /* ATOM_NONE: it is not drained */
-    uint32_t round; /* which pool_drain() it is of */
+    uint32_t round; /* of the head, when it told this part */
 
     /* the head */
+    uint32_t rounds;     /* drained or undrained so often */
     uint32_t open_parts; /* that still have workers */
     pool_drained_fn on_drained;
     void *owner;
