@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one place that calls malloc.
+ * The one place that calls malloc. (Whole pages: huge.c.)
  *
  * Two promises (STYLE.md section 7): mem_alloc is for sizes that we choose and
  * never returns NULL; mem_try is for sizes that somebody else chooses and may.
@@ -13,7 +13,6 @@
  */
 #include "base/mem.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include <malloc.h>
 #endif
 
+#include "base/huge.h"
 #include "base/poison.h"
 
 enum {
@@ -81,24 +81,24 @@ char *mem_strdup(const char *text)
     return memcpy(mem_alloc(size), text, size);
 }
 
-static bool is_failure_due(void)
+bool mem_must_fail(void)
 {
     return __builtin_expect(fail_after != 0, 0) && --fail_after == 0;
 }
 
 void *mem_try(size_t size)
 {
-    return is_failure_due() ? NULL : malloc(size == 0 ? 1 : size);
+    return mem_must_fail() ? NULL : malloc(size == 0 ? 1 : size);
 }
 
 void *mem_try_zalloc(size_t size)
 {
-    return is_failure_due() ? NULL : calloc(1, size == 0 ? 1 : size);
+    return mem_must_fail() ? NULL : calloc(1, size == 0 ? 1 : size);
 }
 
 void *mem_try_realloc(void *old, size_t size)
 {
-    return is_failure_due() ? NULL : realloc(old, size == 0 ? 1 : size);
+    return mem_must_fail() ? NULL : realloc(old, size == 0 ? 1 : size);
 }
 
 void mem_free(void *ptr)
@@ -122,6 +122,8 @@ struct mem_use mem_use(void)
     use.in_use = info.uordblks + info.hblkhd;
     use.mapped = info.arena + info.hblkhd;
 #endif
+    use.in_use += huge_mapped();
+    use.mapped += huge_mapped();
     return use;
 }
 

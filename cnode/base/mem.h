@@ -5,6 +5,7 @@
 #ifndef CNODE_BASE_MEM_H
 #define CNODE_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,8 +30,9 @@ void mem_free(void *ptr); /* NULL is fine */
  * freed that is not soon needed again. */
 void mem_trim(void);
 
-/* What malloc has from the system, and how much of it is in use. Walks its free
- * lists: not for hot paths. Under a sanitizer both may be 0. */
+/* What malloc and base/huge.h have from the system, and how much of it is in
+ * use (of the latter all). Walks free lists: not for hot paths. Under a
+ * sanitizer malloc's may be 0. */
 struct mem_use {
     size_t in_use, mapped;
 };
@@ -39,6 +41,8 @@ struct mem_use mem_use(void);
 /* Tests: the nth next mem_try or mem_try_realloc fails (1 = the next). 0 turns
  * it off. Per thread. */
 void mem_fail_after(unsigned n);
+/* For what gets memory elsewhere and may fail: it has to fail now. */
+bool mem_must_fail(void);
 
 /* Fixed-size objects of one thread: taken from chunks, reused from a free list,
  * given back to the system only by fini. Aligned as malloc does when the size
