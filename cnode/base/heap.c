@@ -3,8 +3,8 @@
  * See heap.h. A chunk begins with its header and is aligned to its size, so
  * that the chunk of an object is a matter of its address.
  *
- * The first chunk of a bin is of ordinary pages: who has few objects does not
- * pay for 2 MiB.
+ * The first chunk of a bin is of ordinary pages until it is full: who has few
+ * objects does not pay for 2 MiB.
  */
 #include "base/heap.h"
 
@@ -47,7 +47,7 @@ static inline struct heap_bin *bin_of(struct heap *heap, size_t object_bytes)
 
 /* --- chunks */
 
-static struct heap_chunk *chunk_new(struct heap *heap, bool is_huge)
+static struct heap_chunk *chunk_new(struct heap *heap, bool is_one_of_many)
 {
     struct heap_chunk *chunk = heap->spare;
 
@@ -55,7 +55,7 @@ static struct heap_chunk *chunk_new(struct heap *heap, bool is_huge)
         heap->spare = NULL;
         return chunk;
     }
-    chunk = huge_try_chunk(is_huge);
+    chunk = huge_try_chunk(is_one_of_many);
     if (chunk != NULL) {
         POISON(chunk + 1, HUGE_BYTES - sizeof(*chunk));
     }
@@ -166,6 +166,7 @@ void *heap_try(struct heap *heap, size_t size)
     if (!has_room(chunk)) {
         list_remove(&chunk->in_bin);
         list_push_back(&bin->full, &chunk->in_bin);
+        huge_settle_chunk(chunk);
     }
     return object;
 }

@@ -19,9 +19,14 @@ enum { HUGE_BYTES = 2 << 20 };
 MUST_USE void *huge_try_zalloc(size_t size);
 void huge_free(void *memory, size_t size); /* as it was wanted */
 
-/* HUGE_BYTES, aligned to them: one huge page, or ordinary ones that are there
- * when they are used. NULL when there is not enough memory. */
-MUST_USE void *huge_try_chunk(bool is_huge);
+/* HUGE_BYTES, aligned to them, not zeroed. `ready` wants one huge page, which a
+ * thread of its own has made ready, since to have it from the system takes from
+ * 0.1 to 30 ms; nobody waits for it: when there is none yet, or without
+ * `ready`, it is of ordinary pages that are there as they are used. NULL when
+ * there is not enough memory. */
+MUST_USE void *huge_try_chunk(bool ready);
+/* One of ordinary pages is in use for good: the system may make it one page. */
+void huge_settle_chunk(void *chunk);
 void huge_free_chunk(void *chunk);
 
 size_t huge_mapped(void); /* bytes that all of this has now, but malloc's */

@@ -6,16 +6,21 @@
  *
  * Deletion shifts the rest of the run back instead of leaving a tombstone, so
  * that a map in which entries come and go for weeks stays as fast as a new one.
+ *
+ * While it grows an item is in the old slots or in those of now. Whole runs
+ * move, so that what is left in the old ones is found as before.
  */
 #include "base/map.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 
-enum { MAP_FIRST = 8, MAP_SLOTS_MAX = 1 << 30 };
-
-static void map_resize(struct map *map, uint32_t slots);
+enum {
+    MAP_FIRST = 8,
+    MAP_SLOTS_MAX = 1 << 30,
+    /* Visited with each change. n slots are 3/4 full when they become old, and
+     * 3/4 n more items fill those of now; 2 would do. */
+    MAP_STEP = 16,
+};
 
 void map_init(struct map *map, map_equal_fn equal)
 {
@@ -24,7 +29,8 @@ void map_init(struct map *map, map_equal_fn equal)
 
 void map_fini(struct map *map)
 {
-    mem_free(map->items);
+    mem_free(map->now.items);
+    mem_free(map->old.items);
     map_init(map, map->equal);
 }
 
@@ -34,13 +40,14 @@ static inline uint32_t fold(uint64_t hash)
 }
 
 /* The slot of the key, or of the free slot that ends its run. */
-static inline uint32_t map_find(const struct map *map, uint32_t hash,
-                                const void *key)
+static inline uint32_t find(const struct map *map,
+                            const struct map_slots *slots, uint32_t hash,
+                            const void *key)
 {
-    uint32_t at = hash & map->mask;
+    uint32_t at = hash & slots->mask;
 
-    for (; map->items[at] != NULL; at = (at + 1) & map->mask) {
-        if (map->hashes[at] == hash && map->equal(map->items[at], key)) {
+    for (; slots->items[at] != NULL; at = (at + 1) & slots->mask) {
+        if (slots->hashes[at] == hash && map->equal(slots->items[at], key)) {
             break;
         }
     }
@@ -49,95 +56,153 @@ static inline uint32_t map_find(const struct map *map, uint32_t hash,
 
 void *map_get(const struct map *map, uint64_t hash, const void *key)
 {
-    if (map->count == 0) {
-        return NULL;
-    }
-    return map->items[map_find(map, fold(hash), key)];
-}
-
-/* Puts an item into the first free slot of its run. */
-static void map_place(struct map *map, uint32_t hash, void *item)
-{
-    uint32_t at = hash & map->mask;
-
-    while (map->items[at] != NULL) {
-        at = (at + 1) & map->mask;
-    }
-    map->items[at] = item;
-    map->hashes[at] = hash;
-}
-
-void map_add(struct map *map, uint64_t hash, void *item)
-{
-    CHECK(item != NULL);
-    if (map->mask == 0) {
-        map_resize(map, MAP_FIRST);
-    } else if (map->count >= map->mask - map->mask / 4) {
-        CHECK(map->mask < MAP_SLOTS_MAX - 1);
-        map_resize(map, (map->mask + 1) * 2);
-    }
-    map_place(map, fold(hash), item);
-    map->count++;
-}
-
-static void map_resize(struct map *map, uint32_t slots)
-{
-    struct map old = *map;
-
-    map->items =
-        mem_zalloc(slots * (sizeof(*map->items) + sizeof(*map->hashes)));
-    map->hashes = (uint32_t *)(void *)(map->items + slots);
-    map->mask = slots - 1;
-    if (old.items == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i <= old.mask; i++) {
-        if (old.items[i] != NULL) {
-            map_place(map, old.hashes[i], old.items[i]);
-        }
-    }
-    mem_free(old.items);
-}
-
-void *map_remove(struct map *map, uint64_t hash, const void *key)
-{
-    uint32_t hole, at;
     void *item;
 
     if (map->count == 0) {
         return NULL;
     }
-    hole = map_find(map, fold(hash), key);
-    item = map->items[hole];
-    if (item == NULL) {
-        return NULL;
+    item = map->now.items[find(map, &map->now, fold(hash), key)];
+    if (item == NULL && map->old_count > 0) {
+        item = map->old.items[find(map, &map->old, fold(hash), key)];
     }
-    /* An item further on in the run may fill the hole unless its own first slot
-     * lies behind the hole: it would not be found from there. */
-    for (at = (hole + 1) & map->mask; map->items[at] != NULL;
-         at = (at + 1) & map->mask) {
-        uint32_t home = map->hashes[at] & map->mask;
-        if (((at - home) & map->mask) >= ((at - hole) & map->mask)) {
-            map->items[hole] = map->items[at];
-            map->hashes[hole] = map->hashes[at];
-            hole = at;
-        }
-    }
-    map->items[hole] = NULL;
-    map->count--;
     return item;
 }
 
-void *map_next(const struct map *map, uint32_t *pos)
+/* --- growing */
+
+static struct map_slots slots_new(uint32_t count)
 {
-    if (map->items == NULL) {
+    struct map_slots slots = {.mask = count - 1};
+
+    slots.items =
+        mem_zalloc(count * (sizeof(*slots.items) + sizeof(*slots.hashes)));
+    slots.hashes = (uint32_t *)(void *)(slots.items + count);
+    return slots;
+}
+
+/* Puts an item into the first free slot of its run. */
+static void place(struct map_slots *slots, uint32_t hash, void *item)
+{
+    uint32_t at = hash & slots->mask;
+
+    while (slots->items[at] != NULL) {
+        at = (at + 1) & slots->mask;
+    }
+    slots->items[at] = item;
+    slots->hashes[at] = hash;
+}
+
+/* Some of the old items move, up to the end of a run. The run that wraps around
+ * the end is two: who looks from the second finds no more than that. */
+static void step(struct map *map)
+{
+    struct map_slots *old = &map->old;
+
+    for (int i = 0; map->old_count > 0 &&
+                    (i < MAP_STEP || old->items[map->visited] != NULL);
+         i++) {
+        uint32_t at = map->visited++;
+        if (old->items[at] != NULL) {
+            place(&map->now, old->hashes[at], old->items[at]);
+            old->items[at] = NULL;
+            map->old_count--;
+        }
+    }
+    if (map->old_count == 0 && old->items != NULL) {
+        mem_free(old->items);
+        *old = (struct map_slots){0};
+    }
+}
+
+static void make_room(struct map *map)
+{
+    if (map->now.mask == 0) {
+        map->now = slots_new(MAP_FIRST);
+    } else if (map->count >= map->now.mask - map->now.mask / 4) {
+        CHECK(map->now.mask < MAP_SLOTS_MAX - 1 && map->old_count == 0);
+        map->old = map->now;
+        map->old_count = map->count;
+        map->visited = 0;
+        map->now = slots_new((map->old.mask + 1) * 2);
+    }
+}
+
+void map_add(struct map *map, uint64_t hash, void *item)
+{
+    CHECK(item != NULL);
+    make_room(map);
+    step(map);
+    place(&map->now, fold(hash), item);
+    map->count++;
+}
+
+/* --- taken out */
+
+/* An item further on in the run may fill the hole unless its own first slot
+ * lies behind the hole: it would not be found from there. */
+static void close_hole(struct map_slots *slots, uint32_t hole)
+{
+    uint32_t mask = slots->mask;
+
+    for (uint32_t at = (hole + 1) & mask; slots->items[at] != NULL;
+         at = (at + 1) & mask) {
+        uint32_t home = slots->hashes[at] & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            slots->items[hole] = slots->items[at];
+            slots->hashes[hole] = slots->hashes[at];
+            hole = at;
+        }
+    }
+    slots->items[hole] = NULL;
+}
+
+static void *take(const struct map *map, struct map_slots *slots, uint32_t hash,
+                  const void *key)
+{
+    uint32_t at = find(map, slots, hash, key);
+    void *item = slots->items[at];
+
+    if (item != NULL) {
+        close_hole(slots, at);
+    }
+    return item;
+}
+
+void *map_remove(struct map *map, uint64_t hash, const void *key)
+{
+    void *item;
+
+    if (map->count == 0) {
         return NULL;
     }
-    while (*pos <= map->mask) {
-        void *item = map->items[(*pos)++];
+    item = take(map, &map->now, fold(hash), key);
+    if (item == NULL && map->old_count > 0) {
+        item = take(map, &map->old, fold(hash), key);
+        map->old_count -= item != NULL;
+    }
+    map->count -= item != NULL;
+    step(map);
+    return item;
+}
+
+/* --- walked */
+
+static void *next_of(const struct map_slots *slots, uint32_t before,
+                     uint32_t *pos)
+{
+    while (slots->items != NULL && *pos - before <= slots->mask) {
+        void *item = slots->items[(*pos)++ - before];
         if (item != NULL) {
             return item;
         }
     }
     return NULL;
+}
+
+void *map_next(const struct map *map, uint32_t *pos)
+{
+    uint32_t before = map->old.items == NULL ? 0 : map->old.mask + 1;
+    void *item = *pos < before ? next_of(&map->old, 0, pos) : NULL;
+
+    return item != NULL ? item : next_of(&map->now, before, pos);
 }

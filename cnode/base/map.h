@@ -2,7 +2,8 @@
  *
  * Open-addressing hash table of pointers to the caller's objects, which hold
  * their own keys. Linear probing, backward-shift deletion (no tombstones), at
- * most 3/4 full; 12 bytes a slot. One thread.
+ * most 3/4 full; 12 bytes a slot. It grows in steps, some slots with each
+ * change, so that no change takes long. One thread.
  *
  * A lookup compares 32 bits of hash first and then calls `equal`.
  */
@@ -17,10 +18,16 @@
 
 typedef bool (*map_equal_fn)(const void *item, const void *key);
 
-struct map {
+struct map_slots {
     void **items; /* NULL: free slot */
     uint32_t *hashes;
     uint32_t mask; /* slots - 1; 0 while no memory is allocated */
+};
+
+struct map {
+    struct map_slots now, old; /* old: items that have not moved yet */
+    uint32_t old_count;
+    uint32_t visited; /* slots of `old` before this one are free */
     uint32_t count;
     map_equal_fn equal;
 };

@@ -31,11 +31,22 @@ static bool pair_has_scope(const void *item, const void *key)
     return pair->scope == *scope;
 }
 
-static void retire(void *owner, void *memory)
+static uint64_t pair_hash(const void *item)
+{
+    return hash_u64(((const struct syn_pair *)item)->scope);
+}
+
+static const struct shared_map_kind by_scope = {
+    .equal = pair_has_scope,
+    .hash = pair_hash,
+    .key_bytes = sizeof(atom_t),
+};
+
+static void retire(void *owner, void *memory, retired_free_fn free_it)
 {
     struct syn *syn = owner;
 
-    syn_reclaim_retire(&syn->reclaim, memory);
+    syn_reclaim_retire(&syn->reclaim, memory, free_it);
 }
 
 static struct syn_pair *find(const struct syn *syn, atom_t scope)
@@ -129,7 +140,7 @@ int syn_start(struct syn *syn, struct node *node,
 
     *syn = (struct syn){.node = node, .is_strict = config->is_strict};
     list_init(&syn->all);
-    shared_map_init(&syn->by_name, pair_has_scope, retire, syn);
+    shared_map_init(&syn->by_name, &by_scope, retire, syn);
     syn_reclaim_init(&syn->reclaim, node);
     syn_lag_start(&syn->lag, node_loop(node));
     syn_calls_init(syn);
@@ -216,19 +227,11 @@ bool syn_is_dead_here(const struct node *here, struct pid pid)
     return node_owns(here, pid) && node_find(here, pid) == NULL;
 }
 
-int syn_lookup(const struct syn *syn, const struct node *here, atom_t scope,
-               struct cnode_term name, struct buf *scratch, struct pid *pid,
-               struct cnode_term *meta)
+/* What the table says of a name, or else the source. */
+static int look_at(const struct syn_scope *registry, const struct node *here,
+                   const struct syn_entry *entry, struct cnode_term name,
+                   struct pid *pid, struct cnode_term *meta)
 {
-    const struct syn_pair *pair = find(syn, scope);
-    const struct syn_scope *registry;
-    const struct syn_entry *entry;
-
-    if (pair == NULL) {
-        return CNODE_NO_SCOPE;
-    }
-    registry = &pair->kinds[SYN_REGISTRY].scope;
-    entry = syn_table_lookup(&registry->table, name, scratch);
     if (entry == NULL || syn_is_dead_here(here, entry->pid)) {
         return registry->source == NULL
                    ? CNODE_NOT_FOUND
@@ -237,6 +240,42 @@ int syn_lookup(const struct syn *syn, const struct node *here, atom_t scope,
     }
     *pid = entry->pid;
     *meta = syn_entry_meta(entry);
+    return 0;
+}
+
+int syn_lookup(const struct syn *syn, const struct node *here, atom_t scope,
+               struct cnode_term name, struct buf *scratch, struct pid *pid,
+               struct cnode_term *meta)
+{
+    const struct syn_pair *pair = find(syn, scope);
+    const struct syn_scope *registry;
+
+    if (pair == NULL) {
+        return CNODE_NO_SCOPE;
+    }
+    registry = &pair->kinds[SYN_REGISTRY].scope;
+    return look_at(registry, here,
+                   syn_table_lookup(&registry->table, name, scratch), name, pid,
+                   meta);
+}
+
+int syn_lookup_many(const struct syn *syn, const struct node *here,
+                    atom_t scope, const struct cnode_term names[], size_t count,
+                    struct buf *scratch, struct syn_found found[])
+{
+    const struct syn_pair *pair = find(syn, scope);
+    const struct syn_scope *registry;
+    const struct syn_entry *entries[SYN_LOOKUPS];
+
+    if (pair == NULL) {
+        return CNODE_NO_SCOPE;
+    }
+    registry = &pair->kinds[SYN_REGISTRY].scope;
+    syn_table_lookup_many(&registry->table, names, count, scratch, entries);
+    for (size_t i = 0; i < count; i++) {
+        found[i].rc = look_at(registry, here, entries[i], names[i],
+                              &found[i].pid, &found[i].meta);
+    }
     return 0;
 }
 

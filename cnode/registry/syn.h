@@ -101,6 +101,18 @@ MUST_USE int syn_lookup(const struct syn *syn, const struct node *here,
                         struct buf *scratch, struct pid *pid,
                         struct cnode_term *meta);
 
+/* What became of one of many. */
+struct syn_found {
+    int rc; /* as syn_lookup() */
+    struct pid pid;
+    struct cnode_term meta;
+};
+/* The same for at most SYN_LOOKUPS names at once. CNODE_NO_SCOPE. */
+MUST_USE int syn_lookup_many(const struct syn *syn, const struct node *here,
+                             atom_t scope, const struct cnode_term names[],
+                             size_t count, struct buf *scratch,
+                             struct syn_found found[]);
+
 /* After CNODE_ELSEWHERE: a message to whoever has the name, and what its sender
  * may watch when it is a call (syn_source.h). */
 MUST_USE int syn_send_elsewhere(const struct syn *syn, struct node *here,

@@ -166,11 +166,11 @@ static int64_t on_now(void *owner)
     return (int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec;
 }
 
-static void on_retire(void *owner, void *memory)
+static void on_retire(void *owner, void *memory, retired_free_fn free_it)
 {
     struct syn_process *p = owner;
 
-    syn_reclaim_retire(&p->syn->reclaim, memory);
+    syn_reclaim_retire(&p->syn->reclaim, memory, free_it);
 }
 
 static const struct syn_scope_events events = {

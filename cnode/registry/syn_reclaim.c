@@ -11,9 +11,14 @@
 
 enum { LEAST_CAPACITY = 64 };
 
+struct retired {
+    void *memory;
+    retired_free_fn free_it;
+};
+
 struct batch {
     struct syn_reclaim *reclaim;
-    void **items;
+    struct retired *items;
     uint32_t count;
 };
 
@@ -24,10 +29,10 @@ void syn_reclaim_init(struct syn_reclaim *reclaim, struct node *node)
     *reclaim = (struct syn_reclaim){.node = node};
 }
 
-static void free_items(void **items, uint32_t count)
+static void free_items(struct retired *items, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        mem_free(items[i]);
+        items[i].free_it(items[i].memory);
     }
     mem_free(items);
 }
@@ -72,10 +77,11 @@ static void begin(struct syn_reclaim *reclaim)
     node_go_round(reclaim->node, visit, done, batch);
 }
 
-void syn_reclaim_retire(struct syn_reclaim *reclaim, void *memory)
+void syn_reclaim_retire(struct syn_reclaim *reclaim, void *memory,
+                        retired_free_fn free_it)
 {
     if (reclaim->node->count == 1) {
-        mem_free(memory);
+        free_it(memory);
         return;
     }
     if (reclaim->count == reclaim->capacity) {
@@ -84,6 +90,6 @@ void syn_reclaim_retire(struct syn_reclaim *reclaim, void *memory)
         reclaim->items = mem_realloc(
             reclaim->items, reclaim->capacity * sizeof(reclaim->items[0]));
     }
-    reclaim->items[reclaim->count++] = memory;
+    reclaim->items[reclaim->count++] = (struct retired){memory, free_it};
     begin(reclaim);
 }

@@ -7,11 +7,14 @@
 #ifndef CNODE_REGISTRY_SYN_RECLAIM_H
 #define CNODE_REGISTRY_SYN_RECLAIM_H
 
+#include "base/shared_map.h"
 #include "node/node.h"
+
+struct retired;
 
 struct syn_reclaim {
     struct node *node;
-    void **items; /* retired since the round that is under way began */
+    struct retired *items; /* since the round that is under way began */
     uint32_t count, capacity;
     bool is_under_way;
 };
@@ -19,7 +22,8 @@ struct syn_reclaim {
 void syn_reclaim_init(struct syn_reclaim *reclaim, struct node *node);
 /* No reader is left. */
 void syn_reclaim_fini(struct syn_reclaim *reclaim);
-/* Nobody finds it any more: of mem_alloc(). */
-void syn_reclaim_retire(struct syn_reclaim *reclaim, void *memory);
+/* Nobody finds it any more. */
+void syn_reclaim_retire(struct syn_reclaim *reclaim, void *memory,
+                        retired_free_fn free_it);
 
 #endif

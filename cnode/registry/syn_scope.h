@@ -61,8 +61,8 @@ struct syn_scope_events {
     struct block *(*keep)(void *owner, struct cnode_term *term);
     /* syn_scope_work() is to be called, soon but not from inside. */
     void (*wake)(void *owner);
-    int64_t (*now)(void *owner);               /* CLOCK_REALTIME, nanoseconds */
-    void (*retire)(void *owner, void *memory); /* base/shared_map.h */
+    int64_t (*now)(void *owner); /* CLOCK_REALTIME, nanoseconds */
+    retire_fn retire;            /* base/shared_map.h */
 };
 
 struct syn_scope {

@@ -19,6 +19,8 @@
 #include "registry/syn_group.h"
 #include "term/canonical.h"
 
+enum { USUAL_NAME_BYTES = 24 };
+
 static void forget(struct syn_table *table, struct syn_entry *entry);
 
 _Static_assert(sizeof(struct syn_entry) == 72, "counts at a million of them");
@@ -31,6 +33,21 @@ static bool has_name(const void *item, const void *key)
     return entry->name_bytes == name->size &&
            memcmp(entry + 1, name->bytes, name->size) == 0;
 }
+
+static uint64_t name_hash(const void *item)
+{
+    const struct syn_entry *entry = item;
+
+    return hash_bytes(entry + 1, entry->name_bytes);
+}
+
+static const struct shared_map_kind by_name = {
+    .equal = has_name,
+    .hash = name_hash,
+    .key_at = offsetof(struct syn_entry, pid),
+    .key_bytes = sizeof(struct syn_entry) - offsetof(struct syn_entry, pid) +
+                 USUAL_NAME_BYTES,
+};
 
 static bool is_first_of(const void *item, const void *key)
 {
@@ -46,10 +63,11 @@ static uint64_t pid_hash(struct pid pid)
 }
 
 void syn_table_init(struct syn_table *table, enum syn_kind kind,
-                    void (*retire)(void *owner, void *memory), void *owner)
+                    retire_fn retire, void *owner)
 {
     *table = (struct syn_table){.kind = kind, .retire = retire, .owner = owner};
-    shared_map_init(&table->names, has_name, retire, owner);
+    heap_init(&table->heap);
+    shared_map_init(&table->names, &by_name, retire, owner);
     syn_groups_init(table);
     map_init(&table->local_pids, is_first_of);
     syn_owner_init(&table->local, true);
@@ -57,15 +75,28 @@ void syn_table_init(struct syn_table *table, enum syn_kind kind,
     buf_init(&table->scratch, 0);
 }
 
+static void entry_free(void *memory)
+{
+    const struct syn_entry *entry = memory;
+
+    if (entry->name_bytes == 0) {
+        mem_free(memory); /* of a group */
+    } else {
+        heap_free(memory,
+                  sizeof(*entry) + entry->name_bytes + entry->meta_bytes);
+    }
+}
+
 void syn_table_fini(struct syn_table *table)
 {
     struct syn_entry *entry;
-    uint32_t pos = 0;
+    uint64_t pos = 0;
 
     while ((entry = shared_map_next(&table->names, &pos)) != NULL) {
-        mem_free(entry);
+        entry_free(entry);
     }
     shared_map_fini(&table->names);
+    heap_fini(&table->heap);
     syn_groups_fini(table);
     map_fini(&table->local_pids);
     buf_fini(&table->scratch);
@@ -171,6 +202,30 @@ const struct syn_entry *syn_table_lookup(const struct syn_table *table,
         return NULL;
     }
     return shared_map_get(&table->names, key.hash, &key);
+}
+
+void syn_table_lookup_many(const struct syn_table *table,
+                           const struct cnode_term names[], size_t count,
+                           struct buf *scratch,
+                           const struct syn_entry *entries[])
+{
+    struct term_key keys[SYN_LOOKUPS];
+    uint64_t hashes[SYN_LOOKUPS] = {0};
+
+    CHECK(count <= SYN_LOOKUPS);
+    for (size_t i = 0; i < count; i++) {
+        if (term_key_make(&keys[i], names[i], limits.syn_name_bytes, scratch) !=
+            0) {
+            keys[i] = (struct term_key){0};
+        }
+        hashes[i] = keys[i].hash;
+    }
+    shared_map_expect(&table->names, hashes, count);
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = keys[i].bytes == names[i].at
+                         ? shared_map_get(&table->names, hashes[i], &keys[i])
+                         : syn_table_lookup(table, names[i], scratch);
+    }
 }
 
 struct syn_group *syn_table_group(struct syn_table *table,
@@ -298,16 +353,17 @@ static int measure(struct syn_table *table, const struct syn_entry *old,
     return rc;
 }
 
-static struct syn_entry *entry_new(enum syn_kind kind,
+static struct syn_entry *entry_new(struct syn_table *table,
                                    const struct term_key *name,
                                    const struct syn_claim *claim,
                                    size_t meta_bytes)
 {
-    bool is_named = kind == SYN_REGISTRY;
+    bool is_named = table->kind == SYN_REGISTRY;
     size_t head =
         is_named ? sizeof(struct syn_entry) : sizeof(struct syn_member);
     size_t name_bytes = is_named ? name->size : 0;
-    uint8_t *memory = mem_try(head + name_bytes + meta_bytes);
+    size_t size = head + name_bytes + meta_bytes;
+    uint8_t *memory = is_named ? heap_try(&table->heap, size) : mem_try(size);
     struct syn_entry *entry = (struct syn_entry *)(void *)memory;
 
     if (entry != NULL) {
@@ -369,14 +425,14 @@ int syn_table_put(struct syn_table *table, struct syn_entry *old,
     if (rc != 0) {
         return rc;
     }
-    entry = entry_new(table->kind, &name, claim, meta_bytes);
+    entry = entry_new(table, &name, claim, meta_bytes);
     if (entry == NULL) {
         return CNODE_NOMEM;
     }
     entry->owner = owner;
     rc = take_place(table, entry, old, &name);
     if (rc != 0) {
-        mem_free(entry);
+        entry_free(entry);
         return rc;
     }
     join_owner(table, entry, old);
@@ -405,7 +461,7 @@ static void forget(struct syn_table *table, struct syn_entry *entry)
     }
     table->count--;
     table->bytes -= bytes_of(entry);
-    table->retire(table->owner, entry);
+    table->retire(table->owner, entry, entry_free);
 }
 
 void syn_table_remove(struct syn_table *table, struct syn_entry *entry)

@@ -7,12 +7,14 @@
  *
  * Names, groups and metadata are any terms, kept as bytes: names in canonical
  * form (so that equality of terms is equality of bytes), metadata as it came.
- * An entry is one piece of memory: 72 bytes, then name and metadata; with its
- * place in the tables at most 160 bytes beyond those.
+ * An entry is one piece of memory: 72 bytes, then name and metadata, in huge
+ * pages (base/heap.h) when it is of a registry; with its place in the tables at
+ * most 160 bytes beyond those.
  */
 #ifndef CNODE_REGISTRY_SYN_TABLE_H
 #define CNODE_REGISTRY_SYN_TABLE_H
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/shared_map.h"
@@ -23,6 +25,8 @@ enum syn_kind {
     SYN_REGISTRY, /* one pid for each name */
     SYN_GROUPS,   /* any number of pids for each group, each once */
 };
+
+enum { SYN_LOOKUPS = 32 }; /* at once */
 
 /* Whose entries: this node's own, or those of another member. First member of
  * what the caller makes of it. */
@@ -59,7 +63,8 @@ struct syn_table {
     uint64_t count;
     uint64_t bytes;    /* of names and metadata */
     struct list walks; /* struct syn_walk.in_table */
-    void (*retire)(void *owner, void *memory);
+    struct heap heap;  /* of the entries of a registry */
+    retire_fn retire;
     void *owner;
     struct buf scratch;
 };
@@ -73,10 +78,10 @@ struct syn_claim {
     int64_t time;
 };
 
-/* `retire` frees memory that readers may still see; with none it is
- * mem_free(). */
+/* `retire` gets memory that readers may still see; without readers it may free
+ * that at once. */
 void syn_table_init(struct syn_table *table, enum syn_kind kind,
-                    void (*retire)(void *owner, void *memory), void *owner);
+                    retire_fn retire, void *owner);
 void syn_table_fini(struct syn_table *table); /* no reader is left */
 
 void syn_owner_init(struct syn_owner *owner, bool is_local);
@@ -97,6 +102,14 @@ struct syn_entry *syn_table_find(struct syn_table *table,
 const struct syn_entry *syn_table_lookup(const struct syn_table *table,
                                          struct cnode_term name,
                                          struct buf *scratch);
+
+/* The same for up to SYN_LOOKUPS names, faster than one after the other: the
+ * memory of all of them is on its way at once. entries[i] is NULL: nobody has
+ * that name. */
+void syn_table_lookup_many(const struct syn_table *table,
+                           const struct cnode_term names[], size_t count,
+                           struct buf *scratch,
+                           const struct syn_entry *entries[]);
 
 /* Puts a claim in the place of `old` (NULL: a new entry, there is none of that
  * name, in groups of that name and pid) for an owner. Of the same owner, it

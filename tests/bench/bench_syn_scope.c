@@ -118,10 +118,10 @@ static int64_t on_now(void *owner)
     return ++((struct side *)owner)->now;
 }
 
-static void on_retire(void *owner, void *memory)
+static void on_retire(void *owner, void *memory, retired_free_fn free_it)
 {
     (void)owner;
-    mem_free(memory);
+    free_it(memory);
 }
 
 static const struct syn_scope_events events = {.send = on_send,

@@ -2,7 +2,8 @@
  *
  * A shared map with one writer and readers on threads of their own: a reader
  * finds every item that was there all the time, however others come and go
- * around it, and what it found is not freed until it is quiescent.
+ * around it and the table grows and shrinks, and what it found is not freed
+ * until it is quiescent.
  */
 #include "base/shared_map.h"
 
@@ -19,8 +20,10 @@
 
 enum {
     READERS = 2,
-    KEYS = 500,
-    STEPS = 50000, /* of the writer */
+    KEYS = 12000,
+    CROWDED = 300,
+    STEPS = 200000, /* of the writer */
+    TIDE = 20000,   /* steps in which mostly items come, then mostly go */
     RETIRED_MAX = 500,
 };
 
@@ -41,7 +44,10 @@ static struct shared_map map;
 static struct reader readers[READERS];
 static _Atomic uint32_t changes[KEYS]; /* odd: it is in the map */
 static _Atomic bool is_done;
-static void *retired[RETIRED_MAX];
+static struct {
+    void *memory;
+    retired_free_fn free_it;
+} retired[RETIRED_MAX];
 static unsigned retired_count;
 
 static bool item_equal(const void *item, const void *key)
@@ -49,26 +55,41 @@ static bool item_equal(const void *item, const void *key)
     return ((const struct item *)item)->key == *(const uint32_t *)key;
 }
 
-/* Half of the items belong into one slot, in which a run begins, the others
- * each into its own: where one of the first ends, the next of them moves far.
- */
+/* Some belong into one slot, in which a long run begins. */
 static uint64_t hash_of(uint32_t key)
 {
-    uint64_t high = hash_u64(key) & UINT64_C(0xffff0000);
-
-    return high | (key % 2 == 0 ? 0 : key);
+    return key < CROWDED && key % 2 == 0 ? 0 : hash_u64(key);
 }
+
+static uint64_t item_hash(const void *item)
+{
+    return hash_of(((const struct item *)item)->key);
+}
+
+static const struct shared_map_kind kind = {
+    .equal = item_equal,
+    .hash = item_hash,
+    .key_bytes = sizeof(struct item),
+};
 
 /* --- readers */
 
+/* Those of the long run are met often. */
+static uint32_t some_keys(uint64_t *random)
+{
+    return random_below(random, 4) == 0 ? CROWDED : KEYS;
+}
+
 static void look_once(struct reader *reader)
 {
-    uint32_t key = random_below(&reader->random, KEYS);
+    uint32_t key = random_below(&reader->random, some_keys(&reader->random));
+    uint64_t hash = hash_of(key);
     uint32_t before = atomic_load(&changes[key]);
     const struct item *item;
 
     atomic_fetch_add(&reader->looks, 1);
-    item = shared_map_get(&map, hash_of(key), &key);
+    shared_map_expect(&map, &hash, key % 2);
+    item = shared_map_get(&map, hash, &key);
     if (item != NULL) {
         reader->hits++;
         reader->wrong += item->key != key || item->same != key;
@@ -102,17 +123,19 @@ static void free_retired(void)
 {
     wait_for_readers();
     while (retired_count > 0) {
-        mem_free(retired[--retired_count]);
+        retired_count--;
+        retired[retired_count].free_it(retired[retired_count].memory);
     }
 }
 
-static void on_retire(void *owner, void *memory)
+static void on_retire(void *owner, void *memory, retired_free_fn free_it)
 {
     (void)owner;
     if (retired_count == RETIRED_MAX) {
         free_retired();
     }
-    retired[retired_count++] = memory;
+    retired[retired_count].memory = memory;
+    retired[retired_count++].free_it = free_it;
 }
 
 static struct item *item_new(uint32_t key)
@@ -132,20 +155,24 @@ static void add(uint32_t key)
 static void remove_one(uint32_t key)
 {
     atomic_fetch_add(&changes[key], 1);
-    on_retire(NULL, shared_map_remove(&map, hash_of(key), &key));
+    on_retire(NULL, shared_map_remove(&map, hash_of(key), &key), mem_free);
 }
 
-static void write_once(uint64_t *random)
+static void write_once(uint64_t *random, bool is_rising)
 {
-    uint32_t key = random_below(random, KEYS);
+    uint32_t key = random_below(random, some_keys(random));
+    bool is_in = atomic_load(&changes[key]) % 2 == 1;
 
-    if (atomic_load(&changes[key]) % 2 == 0) {
-        add(key);
-    } else if (random_below(random, 4) > 0) {
+    if (is_in && random_below(random, 4) == 0) {
+        on_retire(NULL,
+                  shared_map_replace(&map, hash_of(key), &key, item_new(key)),
+                  mem_free);
+    } else if (is_in == is_rising && random_below(random, 10) > 0) {
+        return;
+    } else if (is_in) {
         remove_one(key);
     } else {
-        on_retire(NULL,
-                  shared_map_replace(&map, hash_of(key), &key, item_new(key)));
+        add(key);
     }
 }
 
@@ -154,7 +181,7 @@ static void readers_find_what_is_there(void **state)
     uint64_t random = random_seed();
 
     (void)state;
-    shared_map_init(&map, item_equal, on_retire, NULL);
+    shared_map_init(&map, &kind, on_retire, NULL);
     for (int i = 0; i < READERS; i++) {
         readers[i].random = random_u64(&random);
         assert_int_equal(pthread_create(&readers[i].thread, NULL,
@@ -162,7 +189,7 @@ static void readers_find_what_is_there(void **state)
                          0);
     }
     for (int step = 0; step < STEPS; step++) {
-        write_once(&random);
+        write_once(&random, step / TIDE % 2 == 0);
     }
     atomic_store(&is_done, true);
     for (int i = 0; i < READERS; i++) {

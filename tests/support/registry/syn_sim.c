@@ -177,10 +177,10 @@ static int64_t on_now(void *owner)
     return 1000 + node->skew + (int64_t)node->sim->net.now_ms;
 }
 
-static void on_retire(void *owner, void *memory)
+static void on_retire(void *owner, void *memory, retired_free_fn free_it)
 {
     (void)owner;
-    mem_free(memory);
+    free_it(memory);
 }
 
 static const struct syn_scope_events events = {.send = on_send,

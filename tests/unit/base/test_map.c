@@ -73,7 +73,7 @@ static void random_operations(uint64_t (*hash)(uint64_t), unsigned steps,
             map_add(&map, hash(key), item);
         }
         item->is_in = !item->is_in;
-        if (step % 1000 == 0) {
+        if (step % 997 == 0) {
             assert_consistent(&map, hash);
         }
     }
@@ -116,7 +116,7 @@ static void empty_map_allocates_nothing_and_finds_nothing(void **state)
 
     (void)state;
     map_init(&map, item_equal);
-    assert_null(map.items);
+    assert_null(map.now.items);
     assert_null(map_get(&map, 1, &key));
     assert_null(map_remove(&map, 1, &key));
     assert_null(map_next(&map, &pos));
@@ -132,13 +132,60 @@ static void map_is_at_most_three_quarters_full(void **state)
     for (uint32_t i = 0; i < KEYS; i++) {
         items[i].key = i;
         map_add(&map, hash_u64(i), &items[i]);
-        assert_true(map.count * 4 <= (map.mask + 1) * 3);
+        assert_true(map.count * 4 <= (map.now.mask + 1) * 3);
         if (i == 0) {
-            assert_int_equal(map.mask + 1, 8);
+            assert_int_equal(map.now.mask + 1, 8);
         }
     }
-    assert_int_equal(map.mask + 1, 4096);
+    assert_int_equal(map.now.mask + 1, 4096);
     map_fini(&map);
+}
+
+static void a_map_grows_in_steps_and_is_whole_after_each(void **state)
+{
+    enum { FULL = 1536 }; /* of 2048 slots */
+    struct map map;
+    uint32_t steps = 0;
+
+    (void)state;
+    memset(items, 0, sizeof(items));
+    map_init(&map, item_equal);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        items[i].key = i;
+        items[i].is_in = i < FULL;
+        if (i < FULL) {
+            map_add(&map, hash_u64(i), &items[i]);
+        }
+    }
+    assert_int_equal(map.now.mask + 1, 2048);
+    for (; map.now.mask + 1 == 2048 || map.old_count > 0; steps++) {
+        uint32_t comes = FULL + steps, goes = steps / 2;
+        items[comes].is_in = true;
+        map_add(&map, hash_u64(comes), &items[comes]);
+        if (steps % 2 == 0) { /* from old slots or from new ones */
+            items[goes].is_in = false;
+            assert_ptr_equal(map_remove(&map, hash_u64(goes), &goes),
+                             &items[goes]);
+        }
+        assert_consistent(&map, hash_u64);
+    }
+    assert_in_range(steps, 2048 / 64, 2048 / 16); /* it removes as well */
+    map_fini(&map);
+}
+
+static void a_map_may_end_while_it_grows(void **state)
+{
+    struct map map;
+
+    (void)state;
+    map_init(&map, item_equal);
+    for (uint32_t i = 0; i <= 1536; i++) {
+        items[i].key = i;
+        map_add(&map, hash_u64(i), &items[i]);
+    }
+    assert_true(map.old_count > 0);
+    map_fini(&map); /* asan sees what is left */
+    assert_int_equal(map.count, 0);
 }
 
 int main(void)
@@ -149,6 +196,8 @@ int main(void)
         cmocka_unit_test(runs_wrap_around_the_end),
         cmocka_unit_test(empty_map_allocates_nothing_and_finds_nothing),
         cmocka_unit_test(map_is_at_most_three_quarters_full),
+        cmocka_unit_test(a_map_grows_in_steps_and_is_whole_after_each),
+        cmocka_unit_test(a_map_may_end_while_it_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

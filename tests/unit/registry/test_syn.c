@@ -446,7 +446,8 @@ static void what_readers_may_hold_is_freed_after_a_round(void **state)
     assert_int_equal(n.syn.reclaim.count, 0);
     assert_false(n.syn.reclaim.is_under_way);
     (void)syn_node_ask(&n, &n.local, "{unregister, s, a}");
-    syn_reclaim_retire(&n.syn.reclaim, mem_alloc(1)); /* never gets there */
+    syn_reclaim_retire(&n.syn.reclaim, mem_alloc(1),
+                       mem_free); /* never gets there */
 }
 
 static void a_scope_may_be_wished_for(void **state)

@@ -25,12 +25,12 @@ struct fixture {
     unsigned retired;
 };
 
-static void retire(void *owner, void *memory)
+static void retire(void *owner, void *memory, retired_free_fn free_it)
 {
     struct fixture *f = owner;
 
     f->retired++;
-    mem_free(memory);
+    free_it(memory);
 }
 
 static void init(struct fixture *f, enum syn_kind kind)
@@ -140,6 +140,41 @@ static void other_threads_look_up_with_their_own_scratch(void **state)
     assert_null(
         syn_table_lookup(&f.table, claim_of("b", 1, "m").name, &scratch));
     buf_fini(&scratch);
+    fini(&f);
+}
+
+static void many_names_are_looked_up_at_once(void **state)
+{
+    struct fixture f;
+    struct buf scratch, odd = bytes_of_hex("6e 01 00 05"); /* 5 */
+    struct buf others = bytes_of_text("\"nobody\"");
+    struct syn_entry *a, *five;
+    struct cnode_term names[SYN_LOOKUPS];
+    const struct syn_entry *entries[SYN_LOOKUPS];
+
+    (void)state;
+    init(&f, SYN_REGISTRY);
+    buf_init(&scratch, 0);
+    for (int i = 0; i < SYN_LOOKUPS; i++) {
+        names[i] = term_in(&others);
+    }
+    syn_table_lookup_many(&f.table, names, SYN_LOOKUPS, &scratch, entries);
+    assert_null(entries[0]); /* nothing was ever in it */
+    a = put(&f, &f.table.local, "a", 1, "m");
+    five = put(&f, &f.theirs, "5", 1, "m");
+    names[1] = names[SYN_LOOKUPS - 1] = syn_entry_name(a);
+    names[7] = term_in(&odd);
+    for (size_t count = 0; count <= SYN_LOOKUPS; count += 8) {
+        syn_table_lookup_many(&f.table, names, count, &scratch, entries);
+        for (size_t i = 0; i < count; i++) {
+            const struct syn_entry *wanted = i == 7 ? five : NULL;
+            assert_ptr_equal(entries[i],
+                             i == 1 || i == SYN_LOOKUPS - 1 ? a : wanted);
+        }
+    }
+    buf_fini(&scratch);
+    buf_fini(&others);
+    buf_fini(&odd);
     fini(&f);
 }
 
@@ -508,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_found_whatever_its_bytes),
         cmocka_unit_test(other_threads_look_up_with_their_own_scratch),
+        cmocka_unit_test(many_names_are_looked_up_at_once),
         cmocka_unit_test(
             new_metadata_is_a_new_entry_and_the_old_one_is_retired),
         cmocka_unit_test(an_entry_may_be_put_in_its_own_place),
