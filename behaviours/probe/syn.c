@@ -6,13 +6,15 @@
  *     {syn, join, Scope, Group, Meta}     {syn, leave, Scope, Group}
  *         of the probe itself, or of a pid that is one more last element;
  *         without one unregister is for whoever has the name
- *     {syn, lookup, Scope, Name}  {syn, count, Scope}  {syn, count, Scope,
- * Node} {syn, member, Scope, Group, Pid} {syn, members | local_members, Scope,
- * Group} {syn, publish | local_publish, Scope, Group, T} {syn, multi_call,
- * Scope, Group, T, Ms} {syn, dump | subcluster_nodes, registry | pg, Scope}
- *     {syn, add_scope, Scope}
+ *     {syn, lookup, Scope, Name}  {syn, lookup_many, Scope, [Name]}: at most
+ * 100 {syn, count, Scope}  {syn, count, Scope, Node} {syn, member, Scope,
+ * Group, Pid} {syn, members | local_members, Scope, Group} {syn, publish |
+ * local_publish, Scope, Group, T} {syn, multi_call, Scope, Group, T, Ms} {syn,
+ * dump | subcluster_nodes, registry | pg, Scope} {syn, add_scope, Scope}
  */
 #include "probe/probe.h"
+
+enum { LOOKUPS_MAX = 100 };
 
 /* The arguments behind the name of a row, and the caller. */
 struct ask {
@@ -160,6 +162,46 @@ static int lookup(struct cnode_worker *w, struct cnode_term scope,
     return rc != 0 ? rc : probe_answer(w, cnode_make(w, "{~t, ~t}", pid, meta));
 }
 
+/* [{Pid, Meta} | undefined | elsewhere] */
+static struct cnode_term all_found(struct cnode_worker *w,
+                                   const struct cnode_syn_found found[],
+                                   size_t count)
+{
+    struct cnode_term all = cnode_make(w, "[]"), one;
+
+    while (count-- > 0 && has(all)) {
+        if (found[count].rc == 0) {
+            one =
+                cnode_make(w, "{~t, ~t}", found[count].pid, found[count].meta);
+        } else {
+            one =
+                cnode_make(w, found[count].rc == CNODE_ELSEWHERE ? "elsewhere"
+                                                                 : "undefined");
+        }
+        all = cnode_make(w, "[~t | ~t]", one, all);
+    }
+    return all;
+}
+
+static int lookup_many(struct cnode_worker *w, struct cnode_term scope,
+                       struct cnode_term names)
+{
+    struct cnode_term all[LOOKUPS_MAX];
+    struct cnode_syn_found found[LOOKUPS_MAX];
+    struct cnode_list list;
+    size_t count = 0;
+    int rc;
+
+    if (!cnode_list(names, &list)) {
+        return CNODE_EINVALID;
+    }
+    while (count < LOOKUPS_MAX && cnode_list_next(&list, &all[count])) {
+        count++;
+    }
+    rc = cnode_syn_lookup_many(w, scope, all, count, found);
+    return rc != 0 ? rc : probe_answer(w, all_found(w, found, count));
+}
+
 /* How many arguments follow the name of a row. */
 static const struct row {
     const char *name;
@@ -182,6 +224,12 @@ static const struct row {
     {"add_scope", 1, 1, add_scope},
 };
 
+static bool is_lookup(const struct cnode_term *args, const char *name,
+                      uint32_t count)
+{
+    return count == 2 && cnode_is_atom(args[0], name);
+}
+
 int probe_syn(struct cnode_worker *w, const struct cnode_term *args)
 {
     struct ask ask = {
@@ -191,8 +239,11 @@ int probe_syn(struct cnode_worker *w, const struct cnode_term *args)
     while (count_of < PROBE_ARGS - 1 && has(args[count_of + 1])) {
         count_of++;
     }
-    if (cnode_is_atom(args[0], "lookup") && count_of == 2) {
+    if (is_lookup(args, "lookup", count_of)) {
         return lookup(w, args[1], args[2]);
+    }
+    if (is_lookup(args, "lookup_many", count_of)) {
+        return lookup_many(w, args[1], args[2]);
     }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];

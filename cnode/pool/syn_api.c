@@ -67,6 +67,66 @@ int cnode_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
     return term_is_none(*pid) ? CNODE_NOMEM : 0;
 }
 
+/* At most SYN_LOOKUPS of them. */
+static int lookup_some(struct cnode_worker *w, struct cnode_term scope,
+                       const struct cnode_term names[], size_t count,
+                       struct cnode_syn_found out[])
+{
+    struct pools *pools = worker_pool(w)->pools;
+    struct syn_found found[SYN_LOOKUPS];
+    int rc = syn_lookup_many(pools->syn, pools->node, term_atom(scope), names,
+                             count, &pools->name_bytes, found);
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        out[i] = (struct cnode_syn_found){.rc = found[i].rc};
+        if (found[i].rc == 0) {
+            out[i].meta = found[i].meta;
+            out[i].pid = api_make_pid(w, found[i].pid);
+            rc = term_is_none(out[i].pid) ? CNODE_NOMEM : 0;
+        }
+    }
+    return rc;
+}
+
+static int lookup_all(struct cnode_worker *w, struct cnode_term scope,
+                      const struct cnode_term names[], size_t count,
+                      struct cnode_syn_found found[])
+{
+    int rc = 0;
+
+    for (size_t at = 0; at < count && rc == 0; at += SYN_LOOKUPS) {
+        size_t some = count - at < SYN_LOOKUPS ? count - at : SYN_LOOKUPS;
+        rc = lookup_some(w, scope, names + at, some, found + at);
+    }
+    return rc;
+}
+
+int cnode_syn_lookup_many(struct cnode_worker *w, struct cnode_term scope,
+                          const struct cnode_term names[], size_t count,
+                          struct cnode_syn_found found[])
+{
+    struct pools *pools;
+    int rc = CNODE_NO_SCOPE;
+
+    if (api_run(w) == NULL || cnode_type(scope) != CNODE_TYPE_ATOM) {
+        return CNODE_EINVALID;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (term_is_none(names[i])) {
+            return CNODE_EINVALID;
+        }
+        found[i] = (struct cnode_syn_found){.rc = CNODE_NOT_FOUND};
+    }
+    pools = worker_pool(w)->pools;
+    if (pools->syn != NULL) {
+        rc = lookup_all(w, scope, names, count, found);
+        if (rc == CNODE_NO_SCOPE) {
+            syn_wish(pools->syn, pools->node, scope);
+        }
+    }
+    return rc == CNODE_NO_SCOPE ? 0 : rc;
+}
+
 int cnode_syn_whereis(struct cnode_worker *w, struct cnode_term scope,
                       struct cnode_term name, cnode_answer_fn fn, void *context)
 {

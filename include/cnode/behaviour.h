@@ -396,6 +396,18 @@ CNODE_API int cnode_syn_unregister(struct cnode_worker *w,
 CNODE_API int cnode_syn_lookup(struct cnode_worker *w, struct cnode_term scope,
                                struct cnode_term name, struct cnode_term *pid,
                                struct cnode_term *meta);
+/* The same for many names, several times as fast as one after the other when
+ * there are many in the scope: found[i] is of names[i]. CNODE_EINVALID: a name
+ * is none. */
+struct cnode_syn_found {
+    int rc; /* 0, CNODE_NOT_FOUND, CNODE_ELSEWHERE */
+    struct cnode_term pid, meta;
+};
+CNODE_API int cnode_syn_lookup_many(struct cnode_worker *w,
+                                    struct cnode_term scope,
+                                    const struct cnode_term names[],
+                                    size_t count,
+                                    struct cnode_syn_found found[]);
 /* The same for any name: the answer is {Pid, Meta} or undefined. */
 CNODE_API int cnode_syn_whereis(struct cnode_worker *w, struct cnode_term scope,
                                 struct cnode_term name, cnode_answer_fn fn,

@@ -105,6 +105,33 @@ static void names(void **state)
                         "[p1@there]");
 }
 
+static void many_names_at_once(void **state)
+{
+    char ask[512] = "{syn, lookup_many, s, [b, #{x => 1}, c", wanted[512] = "[";
+    char *end = ask + strlen(ask);
+    const char *reply;
+
+    (void)state;
+    assert_string_equal(ASK("{syn, lookup_many, s, []}"), "[]");
+    assert_string_equal(ASK("{syn, lookup_many, s9, [a]}"), "[undefined]");
+    assert_string_equal(ASK("{syn, register, s, b, mb}"), "ok");
+    assert_string_equal(ASK("{syn, register, s, #{x => 1}, mx}"), "ok");
+    reply = ASK("{syn, lookup_many, s, [b, #{x => 1}, c]}");
+    assert_has(reply, ",mb},{<n1@here.");
+    assert_has(reply, ",mx},undefined]");
+    for (int i = 0; i < 40; i++) { /* more than one look-up takes */
+        end += sprintf(end, ", c");
+    }
+    (void)sprintf(end, ", b]}");
+    for (int i = 0; i < 41; i++) {
+        (void)strcat(wanted, "undefined,");
+    }
+    reply = ASK(ask);
+    assert_has(reply, ",mx},undefined,");
+    assert_has(reply, wanted + 1);
+    assert_has(reply, ",mb}]");
+}
+
 static void groups(void **state)
 {
     (void)state;
@@ -132,6 +159,8 @@ static void what_fits_no_row_is_refused(void **state)
         "{syn, register, 17, a, m}",
         "{syn, register, s, a, m, nonsense}",
         "{syn, lookup, s}",
+        "{syn, lookup_many, s, a}",
+        "{syn, lookup_many, 17, [a]}",
         "{syn, lookup, 17, a}",
         "{syn, dump, nonsense, s}",
         "{syn, multi_call, s, g, x, nonsense}",
@@ -342,6 +371,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(names),
+        TEST(many_names_at_once),
         TEST(groups),
         TEST(what_fits_no_row_is_refused),
         TEST(a_scope_that_is_looked_up_is_started),
