@@ -19,11 +19,14 @@
 -define(TICK, 4).
 %% A member that stands still holds up those who want a name until it is given up.
 -define(PATIENCE_MS, 30000).
+%% One round of use, by a process that has no luck: who finds a lock taken sleeps
+%% at random, for up to 8 s each time. With BEAMs only it was up to 23 s.
+-define(SLOWEST_MS, 90000).
 
 mixed_test_() ->
     Rounds = case os:getenv("CNODE_FULL_TESTS") of false -> 1; _ -> 5 end,
     [
-        {Sentence, {timeout, 120 + 120 * Rounds, fun() -> endure(Mode, Rounds) end}}
+        {Sentence, {timeout, 200 + 120 * Rounds, fun() -> endure(Mode, Rounds) end}}
      || Mode <- [minimal, full],
         {Sentence, _} <- cnode_peer:tests([{"global " ++ atom_to_list(Mode), fun() -> ok end}])
     ].
@@ -116,7 +119,7 @@ none_lost(After, Beams) ->
         begin
             {Lost, Slowest, _} = on(Beam, ?MODULE, used, []),
             ?assertEqual({After, Name, []}, {After, Name, Lost}),
-            ?assert(Slowest < ?PATIENCE_MS)
+            ?assert(Slowest < ?SLOWEST_MS)
         end
      || {_, Name} = Beam <- Beams
     ].
@@ -125,7 +128,7 @@ none_lost(After, Beams) ->
 quiet({_, Name} = Beam) ->
     {Lost, _, Before} = on(Beam, ?MODULE, used, []),
     ?assertEqual({Name, []}, {Name, Lost}),
-    eventually(fun() -> element(3, on(Beam, ?MODULE, used, [])) > Before end, ?PATIENCE_MS).
+    eventually(fun() -> element(3, on(Beam, ?MODULE, used, [])) > Before end, ?SLOWEST_MS).
 
 %% ------------------------------------------------------------------ the end
 
