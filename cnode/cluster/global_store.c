@@ -112,12 +112,12 @@ static void drop_name(struct global *g, struct global_name *name)
     global_names_remove(&g->names, name);
 }
 
-void global_store_unregister(struct global *g, struct cnode_term term)
+void global_store_unregister(struct global *g, struct cnode_term name)
 {
-    struct global_name *name = global_names_find(&g->names, term);
+    struct global_name *entry = global_names_find(&g->names, name);
 
-    if (name != NULL) {
-        drop_name(g, name);
+    if (entry != NULL) {
+        drop_name(g, entry);
     }
 }
 

@@ -51,7 +51,7 @@ static void put_list(struct buf *buf, unsigned node, uint32_t first,
     buf_init(buf, 0);
     term_put_list(buf, count);
     for (uint32_t i = 0; i < count; i++) {
-        term_format(buf, "{~i, ~p, m, ~i}", (int64_t)(first + i),
+        term_format(buf, "{~i, ~p, m, ~i}", (int64_t)first + i,
                     syn_world_pid(node, first + i + 1), (int64_t)10);
     }
     term_put_nil(buf);

@@ -152,7 +152,7 @@ static void forms_that_nobody_writes_are_told_from_malformed_ones(void **state)
         "6b0000",          /* "" is 106 too */
         "4d0000000000",    /* <<>> is 109 */
         "68026101 6b0000", /* inside containers */
-        "5a0000" NODE "00000003",
+        ("5a0000" NODE "00000003"),
     };
     size_t size;
 
