@@ -23,6 +23,7 @@ build   pkg-config      has_program pkg-config
 build   libuv1-dev      has_library libuv
 build   libjansson-dev  has_library jansson
 build   libssl-dev      has_library libssl
+build   liblmdb-dev     has_library lmdb
 demo    erlang-base     has_program erl
 demo    elixir          has_program elixir
 demo    erlang-inets    has_erlang inets
