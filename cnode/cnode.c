@@ -36,8 +36,10 @@
 #include "manager/ask.h"
 #include "manager/manager.h"
 #include "node/node.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 #include "registry/syn.h"
+#include "storage/stores.h"
 #include <cnode/error.h>
 
 enum { NS_PER_MS = 1000000 };
@@ -46,6 +48,7 @@ struct cnode {
     struct settings settings;
     struct pool_settings pool_settings;
     struct manager_config manager_config;
+    struct stores stores;
     char cookie[COOKIE_MAX + 1];
     struct tls_context *tls; /* NULL: plain TCP */
 
@@ -68,6 +71,7 @@ static int cnode_load(struct cnode *c, const struct cli *cli);
 static int cnode_read_cookie(struct cnode *c, const struct cli *cli);
 static int cnode_run(struct cnode *c);
 static void cnode_check_certificate(const struct cnode *c);
+static int cnode_open_stores(struct cnode *c);
 static const char *cookie_for(void *owner, const char *name);
 static bool is_allowed(void *owner, const char *name);
 static bool address_for(void *owner, const char *name,
@@ -150,6 +154,8 @@ static int cnode_load(struct cnode *c, const struct cli *cli)
                            settings->top.pools, settings->top.services,
                            settings->top.spawn);
         manager_config_read(&c->manager_config, config, settings->top.cluster);
+        stores_read(&c->stores, config, settings->top.stores);
+        persist_check(&c->pool_settings, &c->stores, config);
     }
     if (config->error_count == 0 && settings_open_tls(settings, &c->tls) == 0) {
         return 0;
@@ -185,12 +191,16 @@ static int cnode_run(struct cnode *c)
     c->config.address_for = address_for;
     c->config.tls = c->tls;
     cnode_check_certificate(c);
+    if (cnode_open_stores(c) != 0) {
+        return c->code;
+    }
     rc = node_init(node, &c->config, &node_events, c);
     if (rc != 0) {
         cnode_report(c, rc);
         return c->code;
     }
     pools_init(&c->pools, node);
+    pools_use_stores(&c->pools, &c->stores);
     rc = signals_open(&c->signals, node_loop(node), on_stop, c);
     if (rc == 0) {
         rc = node_open(node);
@@ -203,6 +213,7 @@ static int cnode_run(struct cnode *c)
     if (c->has_manager) {
         manager_fini(&c->manager);
     }
+    stores_close(&c->stores); /* what they still do comes back to nobody */
     pools_fini(&c->pools);
     if (c->has_syn) {
         syn_fini(&c->syn);
@@ -210,6 +221,23 @@ static int cnode_run(struct cnode *c)
     node_fini(node);
     ask_fini(&c->ask);
     return c->code;
+}
+
+/* Before anything else: a node without its stores is not to be seen. */
+static int cnode_open_stores(struct cnode *c)
+{
+    struct buf why;
+    int rc;
+
+    buf_init(&why, 0);
+    rc = stores_open(&c->stores, &why);
+    if (rc != 0) {
+        c->code = EXIT_CODE_FAILED;
+        (void)fprintf(stderr, "cnode: %.*s\n", (int)buf_size(&why),
+                      (const char *)buf_data(&why));
+    }
+    buf_fini(&why);
+    return rc;
 }
 
 /* Others will refuse us: better known now. */
@@ -402,6 +430,7 @@ static void cnode_unload(struct cnode *c)
 {
     manager_config_fini(&c->manager_config);
     pool_settings_fini(&c->pool_settings);
+    stores_fini(&c->stores);
     settings_fini(&c->settings);
     tls_context_free(c->tls);
     explicit_bzero(c->cookie, sizeof(c->cookie));

@@ -9,6 +9,8 @@
 
 #include <cnode/cnode.h>
 
+#include "storage/store_backend.h"
+
 enum { WIDTH = 79, OPTION_COLUMN = 24 };
 
 #define EXIT_LINES                                                             \
@@ -101,7 +103,9 @@ static const char *const about[CLI_COMMAND_COUNT] = {
         "or\n"
         "a text that needs no quotes. The change is made at once and is gone\n"
         "when the node ends: the configuration stays as it is.\n" EXIT_LINES,
-    [CLI_VERSION] = "Prints the name and version of this program.\n",
+    [CLI_VERSION] =
+        "Prints the name and version of this program, and which stores it\n"
+        "has.\n",
     [CLI_HELP] =
         "`cnode help configuration` lists every key of the configuration with\n"
         "its type, range and default; `cnode help schema` is the same for\n"
@@ -179,7 +183,8 @@ const char *cnode_version(void)
 
 void help_put_version(struct buf *out)
 {
-    buf_printf(out, "cnode %s\n", cnode_version());
+    buf_printf(out, "cnode %s\nstores: %s\n", cnode_version(),
+               store_backend_names());
 }
 
 void help_put_overview(struct buf *out)

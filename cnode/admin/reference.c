@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "manager/manager_config.h"
 #include "pool/pool_config.h"
+#include "storage/stores.h"
 
 enum { WIDTH = 80, ITEM_INDENT = 2, SECTIONS_MAX = 32 };
 
@@ -42,6 +43,12 @@ static size_t all_sections(struct settings_section out[SECTIONS_MAX])
     size_t count = SETTINGS_SECTION_COUNT;
 
     settings_sections(&nowhere, out);
+    out[count++] = (struct settings_section){
+        .path = "stores.*",
+        .doc = "Where the state of workers is kept (docs/persistence.md).",
+        .keys = stores_keys,
+        .count = stores_key_count,
+        .defaults = &stores_defaults};
     count = add_sections(out, count, pool_config_sections,
                          pool_config_section_count);
     return add_sections(out, count, manager_config_sections,

@@ -185,17 +185,16 @@ struct cnode_from *cnode_from_keep(struct cnode_worker *w)
 int cnode_reply_to(struct cnode_worker *w, struct cnode_from *from,
                    const char *format, ...)
 {
-    struct node *node = api_node(w);
+    struct run *run = api_run(w);
     va_list args;
     int rc;
 
-    if (api_run(w) == NULL || from == NULL) {
+    if (run == NULL || from == NULL) {
         return CNODE_EINVALID;
     }
     va_start(args, format);
-    term_vformat(gen_reply_begin(node, &from->from), format, args);
+    rc = run_vreply_to(run, &from->from, from->by_ref, format, args);
     va_end(args);
-    rc = gen_reply_end(node, &w->process, &from->from);
     extras_drop_from(w, from);
     return api_rc(w, "cnode_reply_to", format, rc);
 }

@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "pool/envelope.h"
 #include "pool/health.h"
+#include "pool/persist.h"
 #include "pool/pool.h"
 #include "pool/record.h"
 #include "term/build.h"
@@ -115,8 +116,17 @@ static int on_hibernate(struct run *run, struct cnode_term argument)
 
 static int on_persist(struct run *run, struct cnode_term argument)
 {
+    simple_fn callback = behaviour_of(run)->persist;
+    int rc = callback != NULL ? run_simple(run, callback) : CNODE_UNHANDLED;
+
     (void)argument;
-    return simple_or(run, behaviour_of(run)->persist, "not_supported");
+    if (rc == CNODE_UNHANDLED && !run->is_answered && !run->is_stopping) {
+        rc = persist_call(run);
+    }
+    if (rc == CNODE_UNHANDLED && !run->is_answered && !run->is_stopping) {
+        return run_reply(run, "not_supported");
+    }
+    return rc == CNODE_UNHANDLED ? 0 : rc;
 }
 
 /* Without a callback: load again. Without that either the call is unhandled. */

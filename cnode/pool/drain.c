@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "node/node.h"
-#include "pool/known.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "term/build.h"
@@ -70,7 +69,7 @@ static struct cnode_term shutdown_reason(struct pool *part)
 static bool end_some(struct pool *part)
 {
     uint64_t until_ns = loop_clock_ns() + ENDS_NS;
-    unsigned left = known_must_wait(part) ? 1 : ENDS_PER_TURN;
+    unsigned left = pool_must_wait(part) ? 1 : ENDS_PER_TURN;
 
     for (uint32_t i = 0; i < part->segment_count; i++) {
         struct segment *segment = &part->segments[i];
@@ -96,7 +95,7 @@ static void on_timer(struct timer *timer)
     }
     if (!end_some(part)) {
         loop_timer_start(node_loop(part->node), timer,
-                         known_must_wait(part) ? KNOWN_WAIT_MS : 1);
+                         pool_must_wait(part) ? POOL_WAIT_MS : 1);
     } else {
         tell(on_part_is_empty, part->parts[0], ATOM_NONE, part->drain.round);
     }

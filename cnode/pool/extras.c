@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "pool/dispatch.h"
 #include "pool/pending.h"
+#include "pool/persist.h"
 #include "pool/pool.h"
 #include "pool/record.h"
 #include "term/build.h"
@@ -51,6 +52,7 @@ void extras_trim(struct cnode_worker *w)
 
 void extras_free(struct cnode_worker *w)
 {
+    persist_forget(w);
     if (w->extras != NULL) {
         cnode_term_free(w->extras->args);
         cnode_term_free(w->extras->context);
@@ -220,6 +222,7 @@ void extras_worker_ends(struct cnode_worker *w, struct cnode_term reason)
     struct list *node;
 
     pending_free(w);
+    persist_forget(w);
     extras = w->extras;
     if (extras == NULL) {
         return;

@@ -21,6 +21,7 @@ struct extras {
     struct waiting *waiting;           /* while it has no pid; waiting.h */
     struct record *record;             /* how it did; record.h */
     struct pending *pending;           /* what it has asked others; pending.h */
+    struct saving *saving;             /* writes of its state; persist.h */
 };
 
 struct extras *extras_of(struct cnode_worker *w);
@@ -61,7 +62,7 @@ static inline bool extras_are_busy(const struct extras *extras)
 {
     return extras != NULL &&
            (!list_is_empty(&extras->froms) || extras->timer_count > 0 ||
-            extras->pending != NULL);
+            extras->pending != NULL || extras->saving != NULL);
 }
 
 /* The worker ends: no timer fires any more; callers kept are told why when

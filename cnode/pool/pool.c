@@ -16,6 +16,7 @@
 #include "pool/dispatch.h"
 #include "pool/known.h"
 #include "pool/parts.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 #include "pool/service.h"
 #include "pool/supervisor.h"
@@ -120,6 +121,15 @@ static void init_segments(struct pool *pool)
     }
 }
 
+/* Of a worker, with what persist.h has behind it. */
+static size_t state_bytes(const struct pool *pool)
+{
+    size_t size = pool->behaviour->state_size;
+
+    return pool->persist == NULL ? size
+                                 : ((size + 7) & ~(size_t)7) + PERSIST_BYTES;
+}
+
 struct pool *pool_new(struct pools *pools, const struct pool_config *config,
                       struct pool *head, uint32_t part, uint32_t part_count)
 {
@@ -142,9 +152,9 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
         .put_state = about_worker_state,
     };
     share(pool, head);
+    pool->persist = persist_new(pool);
     worker_slab_init(&pool->slab,
-                     sizeof(struct cnode_worker) +
-                         config->behaviour->state_size,
+                     sizeof(struct cnode_worker) + state_bytes(pool),
                      pool->known != NULL ? KNOWN_BYTES : 0);
     init_segments(pool);
     intensity_init(&pool->children, restarts, period_ms);
@@ -311,11 +321,16 @@ void pool_send_again(struct pool *pool, const struct signal *signal)
 
 /* --- work at the next turn */
 
+bool pool_must_wait(const struct pool *pool)
+{
+    return known_must_wait(pool) || persist_must_wait(pool);
+}
+
 static void work_soon(struct pool *pool)
 {
     if (!timer_is_active(&pool->work)) {
         loop_timer_start(node_loop(pool->node), &pool->work,
-                         known_must_wait(pool) ? KNOWN_WAIT_MS : 0);
+                         pool_must_wait(pool) ? POOL_WAIT_MS : 0);
     }
 }
 
@@ -337,7 +352,7 @@ void pool_start_due(struct pool *pool)
     struct list due, *node;
     unsigned done = 0;
 
-    if (known_must_wait(pool)) {
+    if (pool_must_wait(pool)) {
         if (!list_is_empty(&pool->due)) {
             work_soon(pool);
         }
@@ -413,7 +428,7 @@ static bool restart_face(struct face *face)
 static bool stop_segments(struct pool *pool)
 {
     uint64_t until_ns = loop_clock_ns() + STOPS_NS;
-    unsigned budget = known_must_wait(pool) ? 1 : STOPS_PER_TURN;
+    unsigned budget = pool_must_wait(pool) ? 1 : STOPS_PER_TURN;
 
     for (uint32_t i = 0; i < pool->segment_count; i++) {
         struct segment *segment = &pool->segments[i];
@@ -590,6 +605,7 @@ void pool_free(struct pool *pool)
     loop_timer_stop(loop, &pool->sweep);
     drain_fini(pool);
     grade_stop(pool);
+    persist_free(pool->persist);
     worker_slab_fini(&pool->slab);
     intensity_fini(&pool->children);
     intensity_fini(&pool->self);

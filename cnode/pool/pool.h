@@ -30,6 +30,7 @@
 #include "pool/worker_slab.h"
 
 struct known;
+struct persist;
 struct pools;
 
 enum pool_state { POOL_DOWN, POOL_UP, POOL_STOPPING, POOL_EMPTY };
@@ -48,6 +49,7 @@ struct pool {
     struct pid *part_pids;     /* of the head; of the processes of the others */
     struct roll *roll;         /* of the head */
     struct known *known;       /* of the head; NULL: in no registry */
+    struct persist *persist;   /* of this part; NULL: its state is not kept */
     struct standing *standing; /* of the head */
 
     enum pool_state state;
@@ -110,6 +112,11 @@ static inline struct segment *pool_segment(struct pool *pool, uint32_t index)
 struct pid pool_pid(const struct pool *pool);
 
 /* --- for its segments and faces */
+
+/* Those who are told of starts and ends of workers do not keep up: they are to
+ * be made a little later. */
+enum { POOL_WAIT_MS = 10 };
+bool pool_must_wait(const struct pool *pool);
 
 void pool_has_work(struct pool *pool); /* something fell */
 void pool_is_due(struct pool *pool, struct list *waiting_node);

@@ -13,6 +13,7 @@
 #include "pool/judge.h"
 #include "pool/known.h"
 #include "pool/parts.h"
+#include "pool/persist.h"
 #include "pool/spawned.h"
 
 static bool forward(void *owner, const struct signal *signal);
@@ -28,6 +29,7 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     buf_init(&pools->key_bytes, 0);
     buf_init(&pools->name_bytes, 0);
     buf_init(&pools->worker_name, 0);
+    buf_init(&pools->dumped, 0);
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
     node->forward_owner = pools;
@@ -57,6 +59,11 @@ void pools_use_syn(struct pools *pools, struct syn *syn)
         pools_of(pools, i)->syn = syn;
     }
     judge_init(pools);
+}
+
+void pools_use_stores(struct pools *pools, struct stores *stores)
+{
+    pools->stores = stores;
 }
 
 /* Its parts, from scheduler `home` on. */
@@ -228,11 +235,19 @@ static bool forward(void *owner, const struct signal *signal)
 
 /* --- the end */
 
+/* All workers have ended, and their states are where they belong. */
+static void on_flushed(struct pools *root)
+{
+    if (!root->is_over) {
+        loop_timer_stop(node_loop(root->node), &root->deadline);
+        on_deadline(&root->deadline);
+    }
+}
+
 static void on_scheduler_stopped(struct pools *root)
 {
     if (--root->stopping == 0 && !root->is_over) {
-        loop_timer_stop(node_loop(root->node), &root->deadline);
-        on_deadline(&root->deadline);
+        persist_flush(root, on_flushed);
     }
 }
 
@@ -340,6 +355,7 @@ static void fini_one(struct pools *pools)
     buf_fini(&pools->key_bytes);
     buf_fini(&pools->name_bytes);
     buf_fini(&pools->worker_name);
+    buf_fini(&pools->dumped);
 }
 
 void pools_fini(struct pools *pools)

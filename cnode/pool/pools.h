@@ -15,6 +15,7 @@
 #include "pool/received.h"
 #include "pool/run.h"
 
+struct stores;
 struct syn;
 
 struct pools {
@@ -30,6 +31,8 @@ struct pools {
     struct syn *syn;        /* NULL: there is none */
     struct buf name_bytes;  /* canonical form of a name that is looked up */
     struct buf worker_name; /* known.h */
+    struct stores *stores;  /* the root's; NULL: there are none */
+    struct buf dumped;      /* persist.h */
 
     bool is_running; /* the schedulers run: parts are told, not called */
     bool is_stopping;
@@ -52,6 +55,10 @@ void pools_fini(struct pools *pools);
 
 /* Workers may use it from here on; it outlives them. Before pools_start(). */
 void pools_use_syn(struct pools *pools, struct syn *syn);
+
+/* Workers' states are kept in these; they are open, and outlive the pools'
+ * schedulers. Before pools_start(). */
+void pools_use_stores(struct pools *pools, struct stores *stores);
 
 /* Opens the pools and services of the settings, which must live as long as the
  * pools; before the other schedulers run. An error (a name is taken, a limit)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/poison.h"
 #include "node/node.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 #include "term/build.h"
 
@@ -112,6 +113,7 @@ void run_fini(struct run *run)
         free_chunk(run);
     }
     buf_fini(&run->made);
+    held_drop(&run->held);
 }
 
 void run_begin(struct run *run, struct cnode_worker *w)
@@ -122,6 +124,7 @@ void run_begin(struct run *run, struct cnode_worker *w)
     run->by_ref = false;
     run->context = run->options = atom_term(A_undefined);
     run->is_answered = false;
+    run->holds = persist_holds(worker_pool(w)->persist);
     run->may_stop = true;
     run->is_stopping = false;
     run->may_wait = run->waits = false;
@@ -142,16 +145,39 @@ struct run *run_of(const struct cnode_worker *w)
     return &worker_pool(w)->pools->run;
 }
 
-int run_vreply(struct run *run, const char *format, va_list args)
+static int hold(struct run *run, const struct gen_from *from, bool by_ref,
+                const char *format, va_list args)
+{
+    struct buf *buf = node_scratch(worker_pool(run->worker)->node);
+    int rc;
+
+    term_vformat(buf, format, args);
+    rc = buf_error(buf);
+    return rc != 0 ? rc
+                   : held_add(&run->held, from, by_ref,
+                              term_at(buf_data(buf), buf_size(buf)));
+}
+
+int run_vreply_to(struct run *run, const struct gen_from *from, bool by_ref,
+                  const char *format, va_list args)
 {
     struct node *node = worker_pool(run->worker)->node;
+
+    if (run->holds) {
+        return hold(run, from, by_ref, format, args);
+    }
+    term_vformat(gen_reply_begin(node, from), format, args);
+    return gen_reply_end(node, &run->worker->process, from);
+}
+
+int run_vreply(struct run *run, const char *format, va_list args)
+{
     int rc;
 
     if (run->gen.kind != GEN_CALL || run->is_answered) {
         return CNODE_EINVALID;
     }
-    term_vformat(gen_reply_begin(node, &run->gen.from), format, args);
-    rc = gen_reply_end(node, &run->worker->process, &run->gen.from);
+    rc = run_vreply_to(run, &run->gen.from, run->by_ref, format, args);
     run->is_answered = rc == 0;
     return rc;
 }

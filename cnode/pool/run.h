@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "node/gen.h"
+#include "pool/held.h"
 #include "pool/worker.h"
 #include "runtime/watchdog.h"
 
@@ -25,6 +26,8 @@ struct run {
 
     /* what the callback did */
     bool is_answered; /* or its From was kept */
+    bool holds;       /* answers wait in `held`: persist.h */
+    struct held held;
     bool may_stop, is_stopping;
     bool may_wait, waits;    /* terminate: it lives on for now */
     enum worker_after after; /* when it stops */
@@ -53,6 +56,9 @@ struct run *run_of(const struct cnode_worker *w);
  * was answered before; or what is wrong with the format. */
 int run_reply(struct run *run, const char *format, ...);
 int run_vreply(struct run *run, const char *format, va_list args);
+/* Answers a call that was kept for later. */
+int run_vreply_to(struct run *run, const struct gen_from *from, bool by_ref,
+                  const char *format, va_list args);
 
 /* The worker stops when the callback has returned; the first reason counts. */
 int run_stop(struct run *run, enum worker_after after, const char *format, ...);

@@ -16,6 +16,7 @@
 #include "pool/extras.h"
 #include "pool/known.h"
 #include "pool/parts.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 #include "pool/record.h"
 #include "pool/run.h"
@@ -214,7 +215,8 @@ static int refuse_start(struct pool *pool, const struct segment_start *start,
 static int open_worker(struct cnode_worker *w,
                        const struct segment_start *start)
 {
-    if (start->in_background) {
+    if (start->in_background ||
+        (worker_pool(w)->persist != NULL && !start->is_spawned)) {
         waiting_new(w);
         return 0;
     }
@@ -353,7 +355,7 @@ bool segment_may_offload(const struct cnode_worker *w, uint32_t now,
     return worker_is_up(w) && w->status != WORKER_SPAWNED &&
            now - w->last_used > idle && mailbox_is_empty(&w->process.mailbox) &&
            (w->process.flags & PROCESS_SUSPENDED) == 0 &&
-           !extras_are_busy(w->extras);
+           !extras_are_busy(w->extras) && !persist_is_failing(worker_pool(w));
 }
 
 uint32_t segment_sweep(struct segment *segment, uint32_t slots, uint32_t now,

@@ -5,7 +5,6 @@
 #include "pool/sweep.h"
 
 #include "node/node.h"
-#include "pool/known.h"
 #include "pool/pool.h"
 
 enum {
@@ -58,7 +57,7 @@ static void on_sweep(struct timer *timer)
 {
     struct pool *pool = CONTAINER_OF(timer, struct pool, sweep);
 
-    if (!known_must_wait(pool)) {
+    if (!pool_must_wait(pool)) {
         sweep_slice(pool);
     }
     sweep_wake(pool);

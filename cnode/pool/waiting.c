@@ -13,6 +13,7 @@
 #include "pool/dispatch.h"
 #include "pool/extras.h"
 #include "pool/known.h"
+#include "pool/persist.h"
 #include "pool/pool.h"
 #include "pool/record.h"
 #include "pool/run.h"
@@ -41,6 +42,7 @@ static void waiting_free(struct waiting *waiting)
     loop_timer_stop(node_loop(worker_pool(w)->node), &waiting->timer);
     list_remove(&waiting->node);
     list_remove(&waiting->all);
+    persist_read_free(waiting);
     w->extras->waiting = NULL;
     extras_trim(w);
     mem_free(waiting);
@@ -159,16 +161,37 @@ static void on_backoff(struct timer *timer)
     pool_is_due(worker_pool(waiting->worker), &waiting->node);
 }
 
-void waiting_start(struct waiting *waiting)
+/* Its state of before is not to be had: it does not start without. */
+static void on_state_missing(struct waiting *waiting, int rc)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct run *run = run_of(w);
+
+    run_begin(run, w);
+    (void)run_stop(run, AFTER_NEVER, "{store, ~a}", cnode_error_atom(rc));
+    run_end(run);
+    worker_log_failed_start(w);
+    segment_forget(worker_segment(w), w, run_reason(run));
+}
+
+/* Without arguments of its own it has those that were kept with its state. */
+static int take_args(struct waiting *waiting)
+{
+    struct cnode_worker *w = waiting->worker;
+    struct cnode_term before = persist_read_args(waiting);
+
+    return w->extras->args != NULL || term_is_none(before)
+               ? 0
+               : extras_keep_start(w, before, TERM_NONE);
+}
+
+static void start_now(struct waiting *waiting)
 {
     struct cnode_worker *w = waiting->worker;
     struct pool *pool = worker_pool(w);
     bool is_restart = w->status == WORKER_RESTARTING;
-    struct pid other;
 
-    if (known_has_other(w, &other)) {
-        pass_on(waiting, other);
-    } else if (worker_open(w, extras_args(w), extras_context(w)) == 0) {
+    if (worker_open(w, extras_args(w), extras_context(w)) == 0) {
         on_up(waiting, is_restart);
     } else if (is_restart || pool->config->is_service) {
         worker_log_failed_start(w);
@@ -176,6 +199,26 @@ void waiting_start(struct waiting *waiting)
     } else {
         segment_forget(worker_segment(w), w, run_reason(run_of(w)));
     }
+}
+
+void waiting_start(struct waiting *waiting)
+{
+    struct pid other;
+    int rc;
+
+    if (known_has_other(waiting->worker, &other)) {
+        pass_on(waiting, other);
+        return;
+    }
+    rc = persist_read(waiting);
+    if (rc == 0) {
+        rc = take_args(waiting);
+    }
+    if (rc == 0) {
+        start_now(waiting);
+    } else if (rc < 0) {
+        on_state_missing(waiting, rc);
+    } /* else it is due again when its state is there */
 }
 
 /* --- giving up */

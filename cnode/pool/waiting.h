@@ -12,6 +12,8 @@
 #include "base/timer.h"
 #include "pool/worker.h"
 
+struct kept;
+
 struct waiting {
     struct list node;   /* pool.due while it is due */
     struct list all;    /* pool.waiting */
@@ -20,6 +22,7 @@ struct waiting {
     struct mailbox mail;     /* messages for it */
     struct mailbox starters; /* start_child calls for it */
     uint32_t failures;       /* of init, in a row */
+    struct kept *kept;       /* its state of before; persist.h */
 };
 
 /* The worker (STARTING or RESTARTING) is due. */

@@ -16,6 +16,7 @@
 #include "pool/envelope.h"
 #include "pool/extras.h"
 #include "pool/known.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "term/build.h"
@@ -134,6 +135,21 @@ static int call_init(struct cnode_worker *w, struct cnode_term args)
     return rc;
 }
 
+/* Its state of before. When that is not taken the worker ends as one whose init
+ * succeeded. */
+static int restore(struct cnode_worker *w)
+{
+    const struct cnode_behaviour *behaviour = worker_pool(w)->behaviour;
+    struct run_watch before = run_watch_begin(w);
+    int rc = persist_restore(w);
+
+    if (rc < 0 && behaviour->terminate != NULL) {
+        behaviour->terminate(w, worker_state(w), atom_term(A_error));
+    }
+    run_watch_end(&before);
+    return rc;
+}
+
 /* init failed, or refuses without fault (normal, shutdown): the process ends
  * without terminate. */
 static int undo_open(struct cnode_worker *w, struct run *run, int rc)
@@ -177,6 +193,9 @@ int worker_open(struct cnode_worker *w, struct cnode_term args,
     memset(worker_state(w), 0, pool->behaviour->state_size);
     run->context = context;
     rc = call_init(w, args);
+    if (rc >= 0 && !run->is_stopping) {
+        rc = restore(w);
+    }
     run_end(run);
     if (rc < 0) {
         (void)run_stop(run, AFTER_RULE, "~a", cnode_error_atom(rc));
@@ -347,6 +366,7 @@ void worker_end(struct cnode_worker *w, struct cnode_term reason,
 {
     CHECK(worker_is_up(w));
     if (w->status != WORKER_SPAWNED) {
+        persist_ends(w, reason, worker_reason_is_clean(reason));
         (void)call_terminate(w, reason, false);
     }
     finish(w, reason, after);
@@ -361,6 +381,7 @@ bool worker_offload(struct cnode_worker *w, const char *why)
     buf_clear(buf);
     term_format(buf, "{shutdown, ~a}", why);
     reason = term_at(buf_data(buf), buf_size(buf));
+    persist_ends(w, reason, true);
     if (!call_terminate(w, reason, true)) {
         METRIC_INC(workers_kept);
         w->last_used =

@@ -11,6 +11,7 @@
 #include "pool/defaults.h"
 #include "pool/dispatch.h"
 #include "pool/pending.h"
+#include "pool/persist.h"
 #include "pool/pools.h"
 
 /* False when the envelope is for somebody else; a call is then answered. */
@@ -144,11 +145,13 @@ void worker_on_message(struct process *process, const struct signal *signal)
     run->by_ref = signal->id == SIGNAL_BY_REF;
     run->message = run->call = run->gen.body;
     w->last_used = worker_clock(loop_now_ms(node_loop(pool->node)));
+    persist_touched(w);
     run_result(run, open_and_handle(run, received));
     received_forget(received);
     if (run->is_stopping) {
         stop(run);
     } else {
+        persist_handled(run);
         run_end(run);
     }
 }

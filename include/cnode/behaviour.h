@@ -96,14 +96,17 @@ struct cnode_behaviour {
                       struct cnode_term reason);
     /* The calls every worker answers; without a callback the default does:
      * {fetch, What} (state: dump's term), ping (pong), reload! (load again),
-     * persist! (not_supported), hibernate (ok). These reply like handle_call;
+     * persist! (written to the pool's store, then ok; without one
+     * not_supported), hibernate (ok). These reply like handle_call;
      * returning 0 without a reply answers `ok`. */
     int (*fetch)(struct cnode_worker *w, void *state, struct cnode_term what);
     int (*ping)(struct cnode_worker *w, void *state);
     int (*reload)(struct cnode_worker *w, void *state);
     int (*persist)(struct cnode_worker *w, void *state);
     int (*hibernate)(struct cnode_worker *w, void *state);
-    /* The state as one term, and back. */
+    /* The state as one term, and back: for {fetch, state}, and for pools whose
+     * state is kept in a store (docs/persistence.md). restore runs behind init,
+     * before load. */
     int (*dump)(struct cnode_worker *w, const void *state,
                 struct cnode_build *out);
     int (*restore)(struct cnode_worker *w, void *state,
@@ -464,6 +467,17 @@ CNODE_API int cnode_syn_dump(struct cnode_worker *w, enum cnode_syn_kind kind,
 CNODE_API int cnode_syn_add_scope(struct cnode_worker *w,
                                   struct cnode_term scope, cnode_answer_fn fn,
                                   void *context);
+
+/* --- its state in the store of its pool (docs/persistence.md). The answer is
+ * ok when it is durable, or {error, Reason}; `fn` may be NULL.
+ * CNODE_UNSUPPORTED: the pool has no store. */
+/* As dump gives it now. */
+CNODE_API int cnode_persist(struct cnode_worker *w, cnode_answer_fn fn,
+                            void *context);
+/* What is kept of it is deleted. As it is now it is not written any more, but
+ * when it changes again: for before cnode_stop(). */
+CNODE_API int cnode_persist_delete(struct cnode_worker *w, cnode_answer_fn fn,
+                                   void *context);
 
 /* --- timers: the message comes to handle_info once after `ms`. *timer may be
  * NULL. Ends with the worker. CNODE_LIMIT above limits.timers_per_worker. */

@@ -114,7 +114,7 @@ stop() {
 
 version() {
     run 0 version && grep -qE '^cnode [0-9]+\.[0-9]+\.[0-9]+$' out &&
-        run 0 --version && lines 1 out
+        run 0 --version && lines 2 out && says out stores:
 }
 help() {
     run 0 help && says out 'cnode call' && run 0 --help && run 0 help start &&

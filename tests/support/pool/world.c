@@ -12,6 +12,13 @@
 #include "base/mem.h"
 #include "term/text.h"
 
+static struct stores *next_stores;
+
+void world_use_stores(struct stores *stores)
+{
+    next_stores = stores;
+}
+
 static void ignore_log(const char *line, size_t len, void *user)
 {
     (void)line, (void)len, (void)user;
@@ -77,6 +84,8 @@ static void prepare(struct world *world, const char *json, bool with_syn)
     buf_init(&world->text, 0);
     read_config(world, json);
     pools_init(&world->pools, &world->node);
+    pools_use_stores(&world->pools, next_stores);
+    next_stores = NULL;
     if (with_syn) {
         start_syn(world);
     }
@@ -147,6 +156,10 @@ void world_close(struct world *world)
         pools_stop(&world->pools, 60000, NULL, NULL);
     }
     world_advance(world, 1);
+    if (world->pools.stores != NULL) {
+        stores_close(world->pools.stores);
+        world_advance(world, 1);
+    }
     if (world->has_syn) {
         syn_stop(&world->syn);
         world_advance(world, 0);

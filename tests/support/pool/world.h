@@ -9,6 +9,7 @@
 
 #include "pool/pools.h"
 #include "registry/syn.h"
+#include "storage/stores.h"
 #include "support/node/fake_peer.h"
 #include "support/pool/script.h"
 
@@ -36,6 +37,8 @@ void world_use_syn(struct world *world);
 /* world_open(), and the workers of pool 'P' are in its scope P.Registry, of
  * which the peer is a member. */
 void world_open_in_syn(struct world *world, const char *json);
+/* What the next world opened has as its stores, which it closes; then none. */
+void world_use_stores(struct stores *stores);
 /* The peer goes, then the pools, then the node. */
 void world_close(struct world *world);
 
