@@ -42,6 +42,27 @@ struct face *face_new(struct pool *pool, uint16_t index)
     return face;
 }
 
+int face_name(struct face *face, struct cnode_term id)
+{
+    face->id = cnode_term_canonical(id);
+    return face->id != NULL ? 0 : CNODE_NOMEM;
+}
+
+bool face_is_named(const struct face *face, struct cnode_term id)
+{
+    struct cnode_kept *key;
+    bool same;
+
+    if (face->id == NULL || face->state == FACE_REMOVED) {
+        return false;
+    }
+    key = cnode_term_canonical(id);
+    same = key != NULL &&
+           term_same_bytes(cnode_kept_term(key), cnode_kept_term(face->id));
+    cnode_term_free(key);
+    return same;
+}
+
 int face_open(struct face *face)
 {
     int rc = node_spawn(face->pool->node, &face->process, &face_class);
@@ -78,5 +99,6 @@ void face_remove(struct face *face)
 void face_free(struct face *face)
 {
     face_close(face, atom_term(A_shutdown));
+    cnode_term_free(face->id);
     mem_free(face);
 }

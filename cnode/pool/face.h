@@ -10,6 +10,7 @@
 
 #include "runtime/process.h"
 
+struct cnode_kept;
 struct pool;
 
 enum face_state {
@@ -24,10 +25,16 @@ struct face {
     struct pool *pool;
     uint16_t index;
     enum face_state state;
+    /* Canonical; who started it gave it. NULL: {worker_supervisor, N}. */
+    struct cnode_kept *id;
 };
 
 struct face *face_new(struct pool *pool, uint16_t index);
 void face_free(struct face *face); /* ends it first */
+
+/* The id that it is known by besides {worker_supervisor, N}. CNODE_NOMEM. */
+MUST_USE int face_name(struct face *face, struct cnode_term id);
+bool face_is_named(const struct face *face, struct cnode_term id);
 
 MUST_USE int face_open(struct face *face);
 /* At the top level; nothing happens when it has no pid. */

@@ -11,6 +11,7 @@
 #include "node/node.h"
 #include "pool/child_spec.h"
 #include "pool/dispatch.h"
+#include "pool/envelope.h"
 #include "pool/inquiry.h"
 #include "pool/known.h"
 #include "pool/parts.h"
@@ -271,12 +272,9 @@ static uint32_t count_faces(const struct pool *pool)
     return count;
 }
 
-/* `without`: what stands for the pid of one that has none. */
-static void put_child(struct buf *buf, const char *id, uint64_t number,
-                      struct pid pid, atom_t without)
+/* Behind its id. `without`: what stands for the pid of one that has none. */
+static void put_child(struct buf *buf, struct pid pid, atom_t without)
 {
-    term_put_tuple(buf, 4);
-    term_format(buf, "{~a, ~u}", id, number);
     if (!pid_is_none(pid)) {
         term_put_pid(buf, pid);
     } else {
@@ -286,12 +284,22 @@ static void put_child(struct buf *buf, const char *id, uint64_t number,
     term_format(buf, "[~A]", A_WorkerSupervisor);
 }
 
+static struct pid face_pid(const struct face *face)
+{
+    return face != NULL && face->state == FACE_UP
+               ? node_pid(face->pool->node, &face->process)
+               : PID_NONE;
+}
+
 static void put_face(struct buf *buf, const struct face *face)
 {
-    put_child(buf, "worker_supervisor", face->index + 1u,
-              face->state == FACE_UP
-                  ? node_pid(face->pool->node, &face->process)
-                  : PID_NONE,
+    term_put_tuple(buf, 4);
+    if (face->id != NULL) {
+        term_put_copy(buf, cnode_kept_term(face->id));
+    } else {
+        term_format(buf, "{worker_supervisor, ~u}", face->index + (uint64_t)1);
+    }
+    put_child(buf, face_pid(face),
               face->state == FACE_STOPPED ? A_undefined : A_restarting);
 }
 
@@ -307,7 +315,9 @@ static void which_children(struct pool *pool, const struct gen_from *from)
         }
     }
     for (uint32_t i = 0; i < segments; i++) {
-        put_child(buf, "segment", i, pool->segment_pids[i], A_restarting);
+        term_put_tuple(buf, 4);
+        term_format(buf, "{segment, ~u}", (uint64_t)i);
+        put_child(buf, pool->segment_pids[i], A_restarting);
     }
     term_put_nil(buf);
     (void)gen_reply_end(pool->node, &pool->process, from);
@@ -331,38 +341,28 @@ static void count_children(struct pool *pool, const struct gen_from *from)
                     specs, active, specs);
 }
 
-/* AdvancedPool asks for one more worker supervisor when all are full. */
-static void start_face(struct pool *pool, const struct gen_from *from,
-                       struct cnode_term spec)
+/* The id that its starter gave, if it is a face's. */
+static struct face *named_face(const struct pool *pool, struct cnode_term id)
 {
-    struct child_spec child;
-    struct face *face;
-    int rc;
-
-    if (!child_spec_parse(spec, &child) ||
-        !term_is_atom(child.module, A_WorkerSupervisor)) {
-        (void)gen_reply(pool->node, &pool->process, from,
-                        "{error, {invalid_child_spec, ~t}}", spec);
-        return;
+    for (uint32_t i = 0; i < pool->face_count; i++) {
+        if (face_is_named(pool->faces[i], id)) {
+            return pool->faces[i];
+        }
     }
-    rc = pool_add_face(pool, &face);
-    if (rc != 0) {
-        (void)gen_reply(pool->node, &pool->process, from, "{error, ~a}",
-                        cnode_error_atom(rc));
-        return;
-    }
-    (void)gen_reply(pool->node, &pool->process, from, "{ok, ~p}",
-                    node_pid(pool->node, &face->process));
+    return NULL;
 }
 
-/* The number in {worker_supervisor, N} or {segment, N} of a child there is. */
+/* Is there a child with that id: a face, or the number of a segment. */
 static bool child_by_id(const struct pool *pool, struct cnode_term id,
                         struct face **face, uint32_t *segment)
 {
     struct cnode_term parts[2];
     uint64_t number;
 
-    *face = NULL;
+    *face = named_face(pool, id);
+    if (*face != NULL) {
+        return true;
+    }
     if (!term_get_tuple(id, 2, parts) || !cnode_get_uint(parts[1], &number)) {
         return false;
     }
@@ -374,6 +374,58 @@ static bool child_by_id(const struct pool *pool, struct cnode_term id,
     *segment = (uint32_t)number;
     return cnode_is_atom(parts[0], "segment") &&
            number < pool->config->supervisors.segments;
+}
+
+/* One with that id is there already. AdvancedPool gives the ref of the worker
+ * that it wants to start and hands errors to its caller: whoever is late with
+ * such a one gets the supervisor, too. */
+static void reply_present(struct pool *pool, const struct gen_from *from,
+                          const struct face *face, struct cnode_term id)
+{
+    struct cnode_term module, worker;
+    bool is_up = face != NULL && face->state == FACE_UP;
+    const char *format = envelope_parse_ref(id, &module, &worker)
+                             ? "{ok, ~p}"
+                             : "{error, {already_started, ~p}}";
+
+    (void)gen_reply(pool->node, &pool->process, from,
+                    is_up ? format : "{error, already_present}",
+                    face_pid(face));
+}
+
+/* AdvancedPool asks for one more worker supervisor when all are full. */
+static void start_face(struct pool *pool, const struct gen_from *from,
+                       struct cnode_term spec)
+{
+    struct child_spec child;
+    struct face *face;
+    struct cnode_term id;
+    uint32_t segment;
+    bool has_id;
+    int rc;
+
+    if (!child_spec_parse(spec, &child) ||
+        !term_is_atom(child.module, A_WorkerSupervisor)) {
+        (void)gen_reply(pool->node, &pool->process, from,
+                        "{error, {invalid_child_spec, ~t}}", spec);
+        return;
+    }
+    has_id = cnode_map_get(spec, "id", &id);
+    if (has_id && child_by_id(pool, id, &face, &segment)) {
+        reply_present(pool, from, face, id);
+        return;
+    }
+    rc = pool_add_face(pool, &face);
+    if (rc == 0 && has_id) {
+        rc = face_name(face, id);
+    }
+    if (rc != 0) {
+        (void)gen_reply(pool->node, &pool->process, from, "{error, ~a}",
+                        cnode_error_atom(rc));
+        return;
+    }
+    (void)gen_reply(pool->node, &pool->process, from, "{ok, ~p}",
+                    face_pid(face));
 }
 
 /* A segment owns refs: it is always there, or about to be. */

@@ -292,6 +292,47 @@ static void advanced_pool_may_add_a_worker_supervisor(void **state)
                         "[{specs,5},{active,5},{supervisors,5},{workers,0}]");
 }
 
+#define START_FACE(id)                                                         \
+    "{start_child, #{id => " id ", type => supervisor, start => "              \
+    "{'Elixir.Noizu.AdvancedPool.WorkerSupervisor', start_link, ['P']}}}"
+
+static void a_worker_supervisor_is_known_by_the_id_it_was_given(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(world_call(&world, "P", START_FACE("mine")), "{ok,<"));
+    assert_non_null(strstr(world_call(&world, "P", START_FACE("mine")),
+                           "{error,{already_started,<n1@here."));
+    assert_non_null(
+        strstr(world_call(&world, "P", "which_children"), "{mine,<n1@here."));
+    assert_string_equal(world_call(&world, "P", "{terminate_child, mine}"),
+                        "ok");
+    assert_string_equal(world_call(&world, "P", START_FACE("mine")),
+                        "{error,already_present}");
+    assert_non_null(strstr(world_call(&world, "P", "{get_childspec, mine}"),
+                           "{ok,#{id => mine,"));
+    assert_string_equal(world_call(&world, "P", "{delete_child, mine}"), "ok");
+    assert_string_equal(world_call(&world, "P", "{terminate_child, mine}"),
+                        "{error,not_found}");
+    assert_non_null(
+        strstr(world_call(&world, "P", START_FACE("mine")), "{ok,<"));
+    assert_int_equal(world_pool(&world)->face_count, 4);
+}
+
+/* Two BEAMs want to start the same worker while all supervisors are full. */
+static void a_worker_supervisor_for_a_ref_is_there_once(void **state)
+{
+    char first[256];
+
+    (void)state;
+    snprintf(first, sizeof(first), "%s",
+             world_call(&world, "P", START_FACE("{ref, m, 1}")));
+    assert_non_null(strstr(first, "{ok,<"));
+    assert_string_equal(world_call(&world, "P", START_FACE("{ref, m, 1}")),
+                        first);
+    assert_int_equal(world_pool(&world)->face_count, 3);
+}
+
 static void other_children_of_the_pool_are_refused(void **state)
 {
     (void)state;
@@ -388,6 +429,8 @@ int main(void)
         TEST(faces_come_back_and_keep_their_workers),
         TEST(the_pool_lists_faces_and_segments),
         TEST(advanced_pool_may_add_a_worker_supervisor),
+        TEST(a_worker_supervisor_is_known_by_the_id_it_was_given),
+        TEST(a_worker_supervisor_for_a_ref_is_there_once),
         TEST(other_children_of_the_pool_are_refused),
         TEST(a_worker_supervisor_can_be_terminated),
         TEST(one_that_is_terminated_is_restarted_or_deleted_by_hand),
