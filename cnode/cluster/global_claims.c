@@ -41,24 +41,24 @@ static void forget(struct global_claims *claims, struct global_name *name)
     (void)monitor_stop(claims->node, claims->watcher, &ref);
 }
 
-void global_claims_drop(struct global_claims *claims, struct cnode_term term)
+void global_claims_drop(struct global_claims *claims, struct cnode_term name)
 {
-    struct global_name *name = global_names_find(&claims->names, term);
+    struct global_name *entry = global_names_find(&claims->names, name);
 
-    if (name != NULL) {
-        forget(claims, name);
+    if (entry != NULL) {
+        forget(claims, entry);
     }
 }
 
-void global_claims_hold(struct global_claims *claims, struct cnode_term term,
+void global_claims_hold(struct global_claims *claims, struct cnode_term name,
                         struct pid pid)
 {
     struct dest dest = dest_pid(pid);
     struct ref ref;
 
-    global_claims_drop(claims, term);
+    global_claims_drop(claims, name);
     if (monitor_start(claims->node, claims->watcher, &dest, &ref) == 0 &&
-        global_names_add(&claims->names, term, pid, atom_term(A_none),
+        global_names_add(&claims->names, name, pid, atom_term(A_none),
                          ATOM_NONE, &ref) != 0) {
         (void)monitor_stop(claims->node, claims->watcher, &ref);
     }

@@ -57,6 +57,6 @@ void global_claims_down(struct global_claims *claims, const struct ref *ref);
 /* The watcher has ended, and its monitors with it: all are forgotten. */
 void global_claims_lost(struct global_claims *claims);
 
-void global_claims_nodeup(struct global_claims *claims, atom_t node);
+void global_claims_nodeup(struct global_claims *claims, atom_t name);
 
 #endif

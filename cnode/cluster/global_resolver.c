@@ -132,13 +132,12 @@ void resolver_start(struct global *g, struct global_peer *peer)
 
 static void settle(struct global_resolver *r, struct cnode_term result)
 {
-    struct pid winner;
+    struct pid winner = r->pid; /* also when the method could not be asked */
+    bool has_winner = term_is_none(result) || term_get_pid(result, &winner);
 
-    if (term_is_none(result)) { /* the method could not be asked: his */
+    if (has_winner && pid_equal(winner, r->pid)) {
         op_for_us(r, true, r->pid, r->method);
-    } else if (term_get_pid(result, &winner) && pid_equal(winner, r->pid)) {
-        op_for_us(r, true, r->pid, r->method);
-    } else if (term_get_pid(result, &winner) && pid_equal(winner, r->pid2)) {
+    } else if (has_winner && pid_equal(winner, r->pid2)) {
         op_for_him(r, true, r->pid2, r->method2);
     } else { /* none */
         op_for_us(r, false, PID_NONE, TERM_NONE);

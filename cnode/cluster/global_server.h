@@ -27,7 +27,7 @@ void known_put(struct global *g, struct buf *buf, bool with_version);
 void known_add(struct global_peer *peer, int64_t version);
 /* A list of Node or {Node, Version}: they are known from here on, without
  * sessions of their own. */
-void known_adopt(struct global *g, struct cnode_term nodes);
+void known_adopt(struct global *g, struct cnode_term his_known);
 /* {in_sync, Node, IsKnown}: it knows us, by way of a third. */
 void known_in_sync(struct global *g, struct global_peer *peer);
 /* The elements of a new_nodes. */
