@@ -34,6 +34,7 @@
 #include "base/mem.h"
 #include "cluster/cluster.h"
 #include "manager/ask.h"
+#include "manager/bring_online.h"
 #include "manager/manager.h"
 #include "node/node.h"
 #include "pool/persist.h"
@@ -298,6 +299,7 @@ static int cnode_start_pools(struct cnode *c)
     if (rc == 0) {
         c->has_manager = true;
         rc = manager_start(&c->manager, &c->pools, &c->syn, &c->manager_config);
+        bring_online_offer(&c->manager, &c->cluster.functions);
     }
     return rc;
 }

@@ -50,17 +50,37 @@ void functions_init(struct functions *f, struct node *node)
 
 /* --- the list */
 
-static const struct function *find(struct cnode_term module,
-                                   struct cnode_term name, uint64_t arity)
+static const struct function *find_in(const struct function *table,
+                                      size_t count, struct cnode_term module,
+                                      struct cnode_term name, uint64_t arity)
 {
-    for (size_t i = 0; i < function_count; i++) {
-        if (function_table[i].arity == arity &&
-            cnode_is_atom(name, function_table[i].name) &&
-            cnode_is_atom(module, function_table[i].module)) {
-            return &function_table[i];
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].arity == arity && cnode_is_atom(name, table[i].name) &&
+            cnode_is_atom(module, table[i].module)) {
+            return &table[i];
         }
     }
     return NULL;
+}
+
+static const struct function *find(const struct functions *f,
+                                   struct cnode_term module,
+                                   struct cnode_term name, uint64_t arity)
+{
+    const struct function *function =
+        find_in(function_table, function_count, module, name, arity);
+
+    return function != NULL
+               ? function
+               : find_in(f->more, f->more_count, module, name, arity);
+}
+
+void functions_add(struct functions *f, const struct function *table,
+                   size_t count, void *owner)
+{
+    f->more = table;
+    f->more_count = count;
+    f->more_owner = owner;
 }
 
 bool functions_has_module(const struct functions *f, struct cnode_term module,
@@ -90,7 +110,7 @@ bool functions_has_module(const struct functions *f, struct cnode_term module,
 bool functions_has(const struct functions *f, struct cnode_term module,
                    struct cnode_term name, uint64_t arity)
 {
-    const struct function *function = find(module, name, arity);
+    const struct function *function = find(f, module, name, arity);
 
     return (function != NULL && function->place != FUNCTION_REX) ||
            (cnode_is_atom(name, "module_info") && arity <= 1 &&
@@ -325,21 +345,22 @@ static bool start(struct functions *f, const struct function *function,
     return true;
 }
 
-static const struct function *find_for(struct cnode_term module,
+static const struct function *find_for(const struct functions *f,
+                                       struct cnode_term module,
                                        struct cnode_term name,
                                        struct cnode_term args)
 {
     struct cnode_list list;
 
     CHECK(cnode_list(args, &list));
-    return find(module, name, list.left);
+    return find(f, module, name, list.left);
 }
 
 bool functions_call(struct functions *f, struct cnode_term module,
                     struct cnode_term name, struct cnode_term args,
                     function_done_fn done, void *owner)
 {
-    const struct function *function = find_for(module, name, args);
+    const struct function *function = find_for(f, module, name, args);
 
     if (function != NULL && function->run != NULL &&
         function->place != FUNCTION_REX) {
@@ -353,7 +374,7 @@ bool functions_call_by_rex(struct functions *f, struct cnode_term module,
                            struct cnode_term name, struct cnode_term args,
                            function_done_fn done, void *owner)
 {
-    const struct function *function = find_for(module, name, args);
+    const struct function *function = find_for(f, module, name, args);
 
     if (function != NULL && function->place == FUNCTION_REX) {
         return start(f, function, args, done, owner);

@@ -25,8 +25,13 @@ enum function_place {
 struct appmon;
 struct trace_relays;
 
+struct function;
+
 struct functions {
     struct node *node;
+    const struct function *more; /* of the layers above; NULL: none */
+    size_t more_count;
+    void *more_owner;
     struct appmon *appmon;
     struct trace_relays *trace_relays;
     uint64_t start_ns;
@@ -68,6 +73,10 @@ extern const struct function function_table[];
 extern const size_t function_count;
 
 void functions_init(struct functions *functions, struct node *node);
+/* Functions of the layers above, once; the table lives as long. Their owner is
+ * functions->more_owner. */
+void functions_add(struct functions *functions, const struct function *table,
+                   size_t count, void *owner);
 
 /* What came of a call; the term dies on return. */
 struct function_result {

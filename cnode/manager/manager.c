@@ -4,6 +4,8 @@
  */
 #include "manager/manager.h"
 
+enum { TICK_MS = 1000 };
+
 static void on_told(void *owner, enum syn_kind kind, atom_t scope,
                     const struct syn_request *request)
 {
@@ -14,6 +16,30 @@ static void on_told(void *owner, enum syn_kind kind, atom_t scope,
     }
 }
 
+/* Entries that are as they should be cost a look-up each; one that somebody has
+ * taken out, or of a process that was killed, is put again. */
+static void on_tick(struct timer *timer)
+{
+    struct manager *manager = CONTAINER_OF(timer, struct manager, tick);
+
+    node_manager_announce(manager);
+    loop_timer_start(node_loop(manager->node), timer, TICK_MS);
+}
+
+/* Without a pool in syn nobody asks for them. */
+static int start_managers(struct manager *manager)
+{
+    int rc = 0;
+
+    if (manager->config->keys.node_manager && manager->membership.count > 0) {
+        rc = node_manager_start(manager);
+    }
+    if (rc == 0) {
+        on_tick(&manager->tick);
+    }
+    return rc;
+}
+
 int manager_start(struct manager *manager, struct pools *pools, struct syn *syn,
                   const struct manager_config *config)
 {
@@ -21,9 +47,10 @@ int manager_start(struct manager *manager, struct pools *pools, struct syn *syn,
 
     *manager = (struct manager){
         .node = pools->node, .pools = pools, .syn = syn, .config = config};
+    timer_init(&manager->tick, on_tick);
     rc = membership_start(&manager->membership, pools, syn);
     syn_local_listen(syn, on_told, manager);
-    return rc;
+    return rc == 0 ? start_managers(manager) : rc;
 }
 
 void manager_leave(struct manager *manager)
@@ -35,6 +62,8 @@ void manager_stop(struct manager *manager)
 {
     if (!manager->is_over) {
         manager->is_over = true;
+        loop_timer_stop(node_loop(manager->node), &manager->tick);
+        node_manager_stop(manager);
         membership_stop(&manager->membership);
     }
 }
@@ -42,6 +71,7 @@ void manager_stop(struct manager *manager)
 void manager_fini(struct manager *manager)
 {
     membership_fini(&manager->membership);
+    node_manager_fini(manager);
 }
 
 struct pool *manager_pool(const struct manager *manager, atom_t name)

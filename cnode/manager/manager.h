@@ -9,6 +9,7 @@
 
 #include "manager/manager_config.h"
 #include "manager/membership.h"
+#include "manager/node_manager.h"
 
 struct manager {
     struct node *node;
@@ -18,6 +19,8 @@ struct manager {
     bool is_locked; /* the node: every pool of it */
     bool is_over;
     struct membership membership;
+    struct node_manager node_manager;
+    struct timer tick; /* what they say in syn is looked after */
 };
 
 /* After pools_start(); the configuration must live as long. CNODE_LIMIT,

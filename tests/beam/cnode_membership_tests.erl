@@ -35,7 +35,17 @@ cases() ->
         {"a full pool says that it is locked, until it has room", fun full/1},
         {"rubbish is put right", fun rubbish/1},
         {"an entry that was taken out comes back", fun taken_out/1},
-        {"a pool that was restarted is in its places again", fun restarted/1}
+        {"a pool that was restarted is in its places again", fun restarted/1},
+        {"the node manager stands in its places", fun node_manager_places/1},
+        {"it gives its configuration, in an envelope and bare", fun configuration/1},
+        {"it gives a report with true numbers", fun health_report/1},
+        {"who subscribes gets the report", fun subscriber/1},
+        {"a rebuilt report has every supervisor, for all who wait", fun rebuilt/1},
+        {"what is for another node is refused", fun foreign_node/1},
+        {"what it does not know is uncaught", fun uncaught/1},
+        {"its supervisor lists the pools", fun supervisor_of_node/1},
+        {"a node manager that was killed is there again", fun node_manager_killed/1},
+        {"a BEAM may bring the node online", fun bring_online/1}
     ].
 
 with_syn_test_() -> cnode_syn:suite(fun start_with_beam/1, fun stop_with_beam/1, cases()).
@@ -47,6 +57,9 @@ with_a_c_node_test_() ->
         end},
         length(cases())
     ).
+
+limits_test_() ->
+    cnode_peer:tests([{"who waits for a report beyond the limit is told", fun too_many_subscribers/0}]).
 
 start_c() ->
     cnode_peer:start(#{
@@ -302,3 +315,159 @@ restarted(Ctx) ->
     exit(Pid, kill),
     agreed(Ctx, fun(Found, Status) -> Found =/= Pid andalso element(2, Status) =:= online end),
     eventually(fun() -> length(supervisors(Ctx, ?POOL)) =:= 2 end, ?PATIENCE).
+
+%% --------------------------------------------------------------- node manager
+
+-define(NM_SERVER, 'Elixir.Noizu.AdvancedPool.NodeManager.Server').
+-define(NM_SUPERVISOR, 'Elixir.Noizu.AdvancedPool.NodeManager.Supervisor').
+
+server(#ctx{c = C}) -> {?NM_SERVER, cnode_peer:name(C)}.
+
+ask(#ctx{c = C} = Ctx, Call, Options) -> ask(Ctx, cnode_peer:name(C), Call, Options).
+
+ask(Ctx, Id, Call, Options) ->
+    Envelope =
+        {msg_envelope, {self(), os:system_time(millisecond)}, call, {ref, ?NM_SERVER, Id},
+            {settings, nil, true, nil, nil, nil, 60000}, {s, Call, nil, Options}},
+    gen_server:call(server(Ctx), Envelope).
+
+node_manager_places(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    Pid = rpc:call(Node, erlang, whereis, [?NM_SERVER]),
+    eventually(fun() -> {Pid, _} = lookup(Ctx, ?NM, {node_manager, Node}), true end, ?PATIENCE),
+    {Pid, Status} = lookup(Ctx, ?NM, {node_manager, Node}),
+    {node_status, Node, online, ready, Health, Started, _} = Status,
+    ?assert(is_float(Health) andalso is_integer(Started)),
+    [{Pid, Status}] = members(Ctx, ?NM, node_managers),
+    ?assertMatch({Pid, Status}, call(C, {syn, lookup, 'Elixir.Noizu.AdvancedPool.NodeManager.WorkerRegistry', {worker, {ref, ?NM_SERVER, Node}}})),
+    Sup = rpc:call(Node, erlang, whereis, [?NM_SUPERVISOR]),
+    ?assertEqual({Sup, [{node, Node}]}, lookup(Ctx, ?NM, {supervisor, Node})),
+    ?assertEqual([{Sup, [{node, Node}]}], members(Ctx, ?NM, supervisors)).
+
+configuration(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    Config = ask(Ctx, configuration, nil),
+    ?assertEqual(Config, gen_server:call(server(Ctx), configuration)),
+    ?assertEqual(Config, gen_server:call(server(Ctx), {s, configuration, nil, nil})),
+    ?assertEqual([?SMALL, ?POOL], lists:sort(maps:keys(Config))),
+    ?assertEqual(
+        {node_service, online, 10, {target_window, 1, 1, 5}, {target_window, 20, 10, 40}, ?POOL,
+            {target_window, 4.0, 0.75, 8.0}, Node},
+        maps:get(?POOL, Config)
+    ).
+
+health_report(Ctx) ->
+    [increment(Ctx, {health_report, Id}) || Id <- lists:seq(1, 3)],
+    {_, {pool_status, _, _, _, _, Count, _, _}} = agreed(Ctx, fun(_, _) -> true end),
+    {ok, Struct} = ask(Ctx, {health_report, nil}, nil),
+    #{
+        '__struct__' := 'Elixir.Noizu.AdvancedPool.NodeManager.HealthReport',
+        worker := nil,
+        subscribers := [],
+        status := ready,
+        started_at := #{'__struct__' := 'Elixir.DateTime', year := Year, microsecond := {_, 6}},
+        finished_at := #{time_zone := <<"Etc/UTC">>, calendar := 'Elixir.Calendar.ISO'},
+        report := Report,
+        book_keeping := nil,
+        vsn := 1.0
+    } = Struct,
+    9 = map_size(Struct),
+    ?assertEqual(element(1, element(1, calendar:universal_time())), Year),
+    #{?POOL := Pool, ?SMALL := _} = Report,
+    #{health := Health, errors_per_second_per_worker := _, warnings_per_second_per_worker := _} = Pool,
+    #{workers := #{total := Total, health := Load, target := 20, low := 10, high := 40}} = Pool,
+    #{worker_supervisors := #{total := 2, target := 1, low := 1, high := 5} = Sups} = Pool,
+    ?assertNot(maps:is_key(extended, Sups)),
+    ?assert(is_float(Health)),
+    ?assert(Total >= Count),
+    ?assert(abs(Load - (Total - 20) / 30) < 0.001).
+
+subscriber(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    {ok, _} = ask(Ctx, {health_report, self()}, []),
+    receive
+        {node_health_report, {Node, #{status := ready, report := #{?POOL := _}, subscribers := [Self]}}} when Self =:= self() -> ok
+    after ?PATIENCE -> error(no_report)
+    end.
+
+rebuilt(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    Test = self(),
+    Waiters = [
+        spawn_link(fun() ->
+            {ok, #{report := #{?POOL := _}}} = ask(Ctx, {health_report, self()}, Options),
+            receive
+                {node_health_report, {Node, Report}} -> Test ! {self(), Report}
+            after ?PATIENCE -> error(no_report)
+            end
+        end)
+     || Options <- [[{rebuild, true}], #{rebuild => true}, [{rebuild, true}, {other, 1}]], _ <- lists:seq(1, 10)
+    ],
+    Sups = lists:sort([Sup || {Sup, _} <- supervisors(Ctx, ?POOL)]),
+    [
+        receive
+            {Waiter, #{report := #{?POOL := #{worker_supervisors := #{extended := Extended}}}}} ->
+                ?assertEqual(Sups, lists:sort(maps:keys(Extended))),
+                [#{latency := _, children := #{active := N, specs := N, supervisors := 0, workers := N}} = E || E <- maps:values(Extended)]
+        end
+     || Waiter <- Waiters
+    ].
+
+foreign_node(Ctx) ->
+    ?assertEqual({error, {foreign_node, other@host}}, ask(Ctx, other@host, configuration, nil)),
+    ?assertEqual({error, {foreign_node, 17}}, ask(Ctx, 17, {health_report, nil}, nil)).
+
+uncaught(#ctx{c = C} = Ctx) ->
+    Ref = {ref, ?NM_SERVER, cnode_peer:name(C)},
+    ?assertEqual({uncaught, {s, {never, heard}, nil, nil}, Ref}, ask(Ctx, {never, heard}, nil)),
+    ?assertEqual({uncaught, <<"bare">>, Ref}, gen_server:call(server(Ctx), <<"bare">>)),
+    gen_server:cast(server(Ctx), {update_health_report, #{}}),
+    server(Ctx) ! {msg_envelope, 1, 2, 3, 4, 5},
+    {ok, _} = ask(Ctx, {health_report, not_a_pid}, {improper, options}).
+
+supervisor_of_node(#ctx{c = C}) ->
+    Sup = {?NM_SUPERVISOR, cnode_peer:name(C)},
+    Children = supervisor:which_children(Sup),
+    [{?POOL, Pid, supervisor, [?POOL]}] = [Child || {?POOL, _, _, _} = Child <- Children],
+    ?assert(is_pid(Pid)),
+    ?assertEqual(4, length(Children)),
+    ?assertEqual([{active, 4}, {specs, 4}, {supervisors, 3}, {workers, 1}], lists:sort(supervisor:count_children(Sup))),
+    ?assertMatch({error, {unsupported, _}}, gen_server:call(Sup, {start_child, #{id => x, start => {m, f, []}}})).
+
+node_manager_killed(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    {Pid, Status} = lookup(Ctx, ?NM, {node_manager, Node}),
+    exit(Pid, kill),
+    eventually(
+        fun() ->
+            case lookup(Ctx, ?NM, {node_manager, Node}) of
+                {Other, Status} when Other =/= Pid -> [Other] =:= [P || {P, _} <- members(Ctx, ?NM, node_managers)];
+                Found -> Found
+            end
+        end,
+        ?PATIENCE
+    ),
+    {ok, _} = ask(Ctx, {health_report, nil}, nil).
+
+bring_online(#ctx{c = C} = Ctx) ->
+    Node = cnode_peer:name(C),
+    ?assertEqual(ok, rpc:call(Node, ?NM, bring_online__inner, [Node, nil])),
+    ?assertEqual(ok, erpc:call(Node, ?NM, bring_online, [Node, nil])),
+    ?assertEqual({error, {foreign_node, x@y}}, erpc:call(Node, ?NM, bring_online, [x@y, nil])),
+    agreed(Ctx, says(online)).
+
+%% report_subscribers
+too_many_subscribers() ->
+    C = cnode_peer:start(#{limits => #{report_subscribers => 1}, pools => #{?POOL => #{behaviour => counter}}}),
+    Node = cnode_peer:name(C),
+    Answers = fun() ->
+        Requests = [
+            gen_server:send_request({?NM_SERVER, Node}, {health_report, self(), [{rebuild, true}]})
+         || _ <- lists:seq(1, 50)
+        ],
+        [gen_server:wait_response(Request, ?PATIENCE) || Request <- Requests]
+    end,
+    eventually(fun() -> lists:member({reply, {error, overloaded}}, Answers()) end, ?PATIENCE),
+    {ok, #{subscribers_refused := Refused}} = gen_server:call({cnode_admin, Node}, counters),
+    ?assert(Refused > 0),
+    0 = cnode_peer:stop(C).
