@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "registry/syn_scope.h"
+#include "support/registry/syn_events.h"
 #include "term/build.h"
 
 struct side {
@@ -118,22 +119,7 @@ static int64_t on_now(void *owner)
     return ++((struct side *)owner)->now;
 }
 
-static void on_retire(void *owner, void *memory, retired_free_fn free_it)
-{
-    (void)owner;
-    free_it(memory);
-}
-
-static const struct syn_scope_events events = {.send = on_send,
-                                               .send_block = on_send_block,
-                                               .monitor = on_monitor,
-                                               .demonitor = on_demonitor,
-                                               .kill = on_kill,
-                                               .judge = on_judge,
-                                               .keep = on_keep,
-                                               .wake = on_wake,
-                                               .now = on_now,
-                                               .retire = on_retire};
+static const struct syn_scope_events events = SYN_EVENTS;
 
 static void open_side(struct side *side, atom_t node)
 {

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "registry/syn_parts.h"
+#include "support/registry/syn_events.h"
 #include "term/build.h"
 #include "term/validate.h"
 
@@ -163,14 +164,7 @@ static enum syn_verdict on_judge(void *owner,
 
 static struct block *on_keep(void *owner, struct cnode_term *term)
 {
-    size_t size = cnode_term_size(*term);
-    struct block *block =
-        next(owner, 10) == 0 ? NULL : block_copy(term->at, size);
-
-    if (block != NULL) {
-        *term = term_at(block->bytes, size);
-    }
-    return block;
+    return next(owner, 10) == 0 ? NULL : syn_events_keep(term);
 }
 
 static void on_wake(void *owner)
@@ -183,22 +177,7 @@ static int64_t on_now(void *owner)
     return ((struct world *)owner)->now;
 }
 
-static void on_retire(void *owner, void *memory, retired_free_fn free_it)
-{
-    (void)owner;
-    free_it(memory);
-}
-
-static const struct syn_scope_events events = {.send = on_send,
-                                               .send_block = on_send_block,
-                                               .monitor = on_monitor,
-                                               .demonitor = on_demonitor,
-                                               .kill = on_kill,
-                                               .judge = on_judge,
-                                               .keep = on_keep,
-                                               .wake = on_wake,
-                                               .now = on_now,
-                                               .retire = on_retire};
+static const struct syn_scope_events events = SYN_EVENTS;
 
 /* --- what it holds */
 

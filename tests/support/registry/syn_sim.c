@@ -16,6 +16,7 @@
 #include "node/gen.h"
 #include "registry/syn_parts.h"
 #include "support/random.h"
+#include "support/registry/syn_events.h"
 #include "term/build.h"
 
 enum { FAIL_ONE_IN = 50, SETTLE_MOST = 100000 };
@@ -153,16 +154,8 @@ static enum syn_verdict on_judge(void *owner,
 static struct block *on_keep(void *owner, struct cnode_term *term)
 {
     struct syn_sim_node *node = owner;
-    size_t size = cnode_term_size(*term);
-    struct block *block;
 
-    if (fails(node->sim)) {
-        return NULL;
-    }
-    block = block_copy(term->at, size);
-    CHECK(block != NULL);
-    *term = term_at(block->bytes, size);
-    return block;
+    return fails(node->sim) ? NULL : syn_events_keep(term);
 }
 
 static void on_wake(void *owner)
@@ -177,22 +170,7 @@ static int64_t on_now(void *owner)
     return 1000 + node->skew + (int64_t)node->sim->net.now_ms;
 }
 
-static void on_retire(void *owner, void *memory, retired_free_fn free_it)
-{
-    (void)owner;
-    free_it(memory);
-}
-
-static const struct syn_scope_events events = {.send = on_send,
-                                               .send_block = on_send_block,
-                                               .monitor = on_monitor,
-                                               .demonitor = on_demonitor,
-                                               .kill = on_kill,
-                                               .judge = on_judge,
-                                               .keep = on_keep,
-                                               .wake = on_wake,
-                                               .now = on_now,
-                                               .retire = on_retire};
+static const struct syn_scope_events events = SYN_EVENTS;
 
 /* --- a model */
 

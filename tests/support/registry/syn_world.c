@@ -15,13 +15,17 @@
 #include <cnode/error.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "registry/syn_parts.h"
+#include "support/registry/syn_events.h"
 #include "support/term/terms.h"
 #include "term/build.h"
 #include "term/text.h"
 
 enum { SCOPE_ID = 100, SENDER_ID = 99 };
+
+static struct limits defaults;
 
 atom_t syn_world_node(unsigned node)
 {
@@ -176,13 +180,8 @@ static enum syn_verdict on_judge(void *owner,
 static struct block *on_keep(void *owner, struct cnode_term *term)
 {
     struct syn_world *w = owner;
-    size_t size = cnode_term_size(*term);
-    struct block *block = w->keeps_nothing ? NULL : block_copy(term->at, size);
 
-    if (block != NULL) {
-        *term = term_at(block->bytes, size);
-    }
-    return block;
+    return w->keeps_nothing ? NULL : syn_events_keep(term);
 }
 
 static void on_wake(void *owner)
@@ -195,22 +194,7 @@ static int64_t on_now(void *owner)
     return ((struct syn_world *)owner)->now;
 }
 
-static void on_retire(void *owner, void *memory, retired_free_fn free_it)
-{
-    (void)owner;
-    free_it(memory);
-}
-
-static const struct syn_scope_events events = {.send = on_send,
-                                               .send_block = on_send_block,
-                                               .monitor = on_monitor,
-                                               .demonitor = on_demonitor,
-                                               .kill = on_kill,
-                                               .judge = on_judge,
-                                               .keep = on_keep,
-                                               .wake = on_wake,
-                                               .now = on_now,
-                                               .retire = on_retire};
+static const struct syn_scope_events events = SYN_EVENTS;
 
 void syn_world_open(struct syn_world *w, enum syn_kind kind)
 {
@@ -230,6 +214,33 @@ void syn_world_close(struct syn_world *w)
     syn_scope_fini(&w->scope);
     buf_fini(&w->said);
     buf_fini(&w->printed);
+}
+
+static int set_up(void **state, enum syn_kind kind)
+{
+    static struct syn_world world;
+
+    defaults = limits;
+    syn_world_open(&world, kind);
+    *state = &world;
+    return 0;
+}
+
+int syn_world_setup(void **state)
+{
+    return set_up(state, SYN_REGISTRY);
+}
+
+int syn_world_setup_groups(void **state)
+{
+    return set_up(state, SYN_GROUPS);
+}
+
+int syn_world_teardown(void **state)
+{
+    syn_world_close(*state);
+    limits = defaults;
+    return 0;
 }
 
 /* --- messages */
@@ -412,4 +423,10 @@ const char *syn_world_table(struct syn_world *w)
         mem_free(lines[i]);
     }
     return printed(w);
+}
+
+int syn_world_discover(struct syn_world *w, unsigned node)
+{
+    return syn_world_hear(w, node, "{'3.0', discover, ~p}",
+                          syn_world_pid(node, SCOPE_ID));
 }

@@ -32,6 +32,12 @@ struct syn_world {
 
 void syn_world_open(struct syn_world *w, enum syn_kind kind);
 void syn_world_close(struct syn_world *w);
+/* For cmocka: a registry or groups in *state, then the limits as they were. */
+int syn_world_setup(void **state);
+int syn_world_setup_groups(void **state);
+int syn_world_teardown(void **state);
+/* The scope process of a node says that it is there. */
+int syn_world_discover(struct syn_world *w, unsigned node);
 
 /* A process of node n<node>@h. */
 struct pid syn_world_pid(unsigned node, uint32_t id);

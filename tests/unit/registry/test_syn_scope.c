@@ -20,41 +20,6 @@
 #include "support/term/terms.h"
 #include "term/build.h"
 
-static struct limits defaults;
-
-static int setup(void **state)
-{
-    static struct syn_world world;
-
-    defaults = limits;
-    syn_world_open(&world, SYN_REGISTRY);
-    *state = &world;
-    return 0;
-}
-
-static int setup_groups(void **state)
-{
-    static struct syn_world world;
-
-    defaults = limits;
-    syn_world_open(&world, SYN_GROUPS);
-    *state = &world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    syn_world_close(*state);
-    limits = defaults;
-    return 0;
-}
-
-static int discover(struct syn_world *w, unsigned node)
-{
-    return syn_world_hear(w, node, "{'3.0', discover, ~p}",
-                          syn_world_pid(node, 100));
-}
-
 /* --- members */
 
 static void a_connected_node_is_asked(void **state)
@@ -73,12 +38,12 @@ static void discover_is_always_answered(void **state)
     struct syn_world *w = *state;
 
     (void)syn_world_add(w, 1, "a", 5, "m");
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_string_equal(
         syn_world_said(w),
         "monitor <n2@h.100.0>\n"
         "n2@h ! {'3.0',ack_sync,<n1@h.100.0>,[{a,<n1@h.5.0>,m,1000}]}");
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_string_equal(
         syn_world_said(w),
         "n2@h ! {'3.0',ack_sync,<n1@h.100.0>,[{a,<n1@h.5.0>,m,1000}]}");
@@ -210,7 +175,7 @@ static void a_restart_keeps_what_is_ours(void **state)
                         "n2@h ! {'3.0',discover,<n1@h.101.0>}");
     assert_string_equal(syn_world_table(w), "{mine,<n1@h.5.0>,m,1000}");
     w->monitors[0].pid = PID_NONE; /* gone with the process */
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_string_equal(
         syn_world_said(w),
         "monitor <n2@h.100.0>\n"
@@ -222,7 +187,7 @@ static void without_room_for_a_monitor_it_is_no_member(void **state)
     struct syn_world *w = *state;
 
     w->monitor_rc = CNODE_LIMIT;
-    assert_int_equal(discover(w, 2), CNODE_LIMIT);
+    assert_int_equal(syn_world_discover(w, 2), CNODE_LIMIT);
     assert_string_equal(syn_world_said(w), "");
     assert_null(syn_scope_owner(&w->scope, syn_world_node(2)));
 }
@@ -273,7 +238,7 @@ static void a_change_behind_discover_counts(void **state)
     struct syn_world *w = *state;
     struct pid p = syn_world_pid(2, 1);
 
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_int_equal(
         syn_world_hear(w, 2, "{'3.0', sync_register, a, ~p, 1, 10, normal}", p),
         0);
@@ -405,7 +370,8 @@ static void nodes_are_the_members(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, syn_world_setup, syn_world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_connected_node_is_asked),
         TEST(discover_is_always_answered),
@@ -424,7 +390,8 @@ int main(void)
         TEST(pids_of_a_third_node_are_refused),
         TEST(rubbish_is_ignored),
         cmocka_unit_test_setup_teardown(a_join_counts_if_it_is_later,
-                                        setup_groups, teardown),
+                                        syn_world_setup_groups,
+                                        syn_world_teardown),
         TEST(nodes_are_the_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

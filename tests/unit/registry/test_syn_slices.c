@@ -20,31 +20,6 @@
 #include "support/term/terms.h"
 #include "term/build.h"
 
-static struct limits defaults;
-
-static int setup(void **state)
-{
-    static struct syn_world world;
-
-    defaults = limits;
-    syn_world_open(&world, SYN_REGISTRY);
-    *state = &world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    syn_world_close(*state);
-    limits = defaults;
-    return 0;
-}
-
-static int discover(struct syn_world *w, unsigned node)
-{
-    return syn_world_hear(w, node, "{'3.0', discover, ~p}",
-                          syn_world_pid(node, 100));
-}
-
 static void put_list(struct buf *buf, unsigned node, uint32_t first,
                      uint32_t count)
 {
@@ -174,7 +149,7 @@ static void a_list_that_cannot_be_kept_is_asked_for_again(void **state)
 
     w->keeps_nothing = true;
     put_list(&list, 2, 0, 2500);
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_int_equal(syn_world_hear(w, 2, "{'3.0', ack_sync, ~p, ~t}",
                                     syn_world_pid(2, 100), term_in(&list)),
                      CNODE_NOMEM);
@@ -194,9 +169,9 @@ static void changes_follow_a_long_snapshot(void **state)
         (void)snprintf(name, sizeof(name), "%u", i);
         (void)syn_world_add(w, 1, name, i + 1, "m");
     }
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     assert_string_equal(syn_world_said(w), "monitor <n2@h.100.0>");
-    assert_int_equal(discover(w, 3), 0); /* shares it */
+    assert_int_equal(syn_world_discover(w, 3), 0); /* shares it */
     assert_string_equal(syn_world_said(w), "monitor <n3@h.100.0>");
     (void)syn_world_remove(w, 2, "0", 1);
     assert_string_equal(syn_world_said(w), "");
@@ -228,7 +203,7 @@ static void a_snapshot_with_too_many_changes_begins_again(void **state)
         (void)syn_world_add(w, 1, name, i + 1, "m");
     }
     limits.syn_held_bytes = 10;
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     (void)syn_world_remove(w, 1, "0", 1);
     assert_int_equal(metric_read(METRIC_syn_refused) - before, 1);
     while (syn_scope_work(&w->scope)) {
@@ -249,7 +224,7 @@ static void a_snapshot_that_nobody_wants_any_more_ends(void **state)
         (void)snprintf(name, sizeof(name), "%u", i);
         (void)syn_world_add(w, 1, name, i + 1, "m");
     }
-    assert_int_equal(discover(w, 2), 0);
+    assert_int_equal(syn_world_discover(w, 2), 0);
     syn_scope_nodedown(&w->scope, syn_world_node(2));
     assert_false(w->scope.snapshot.is_made);
     assert_false(syn_scope_work(&w->scope));
@@ -257,7 +232,8 @@ static void a_snapshot_that_nobody_wants_any_more_ends(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, syn_world_setup, syn_world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_long_list_is_merged_in_slices_and_in_order),
         TEST(what_was_missed_behind_a_waiting_list_is_asked_for),
