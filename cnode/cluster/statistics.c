@@ -153,7 +153,8 @@ int function_statistics(struct function_run *run)
 
 /* --- memory */
 
-/* From the linker: where the code of the program begins and ends. */
+/* From the linker: where the code of the program begins and ends. It has the
+ * names. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-*,readability-*) */
 extern const char __executable_start[], etext[];
 
 enum memory_kind {
