@@ -84,15 +84,16 @@ void ask_caller_free(struct ask_caller *caller);
 
 /* --- the rows, by file */
 
-int ask_status(const struct ask_query *query);   /* ask_node.c */
-int ask_peers(const struct ask_query *query);    /* ask_node.c */
-int ask_counters(const struct ask_query *query); /* ask_node.c */
-int ask_pools(const struct ask_query *query);    /* ask_pool.c */
-int ask_pool(const struct ask_query *query);     /* ask_pool.c */
-int ask_count(const struct ask_query *query);    /* ask_pool.c */
-int ask_workers(const struct ask_query *query);  /* ask_workers.c */
-int ask_whereis(const struct ask_query *query);  /* ask_where.c */
-int ask_alive(const struct ask_query *query);    /* ask_where.c */
+int ask_status(const struct ask_query *query);       /* ask_node.c */
+int ask_peers(const struct ask_query *query);        /* ask_node.c */
+int ask_counters(const struct ask_query *query);     /* ask_node.c */
+int ask_pools(const struct ask_query *query);        /* ask_pool.c */
+int ask_pool(const struct ask_query *query);         /* ask_pool.c */
+int ask_count(const struct ask_query *query);        /* ask_pool.c */
+int ask_workers(const struct ask_query *query);      /* ask_workers.c */
+int ask_whereis(const struct ask_query *query);      /* ask_where.c */
+int ask_alive(const struct ask_query *query);        /* ask_where.c */
+int ask_dead_letters(const struct ask_query *query); /* ask_letters.c */
 
 int ask_lock(const struct ask_query *query); /* ask_control.c, from here on */
 int ask_release(const struct ask_query *query);

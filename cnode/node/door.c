@@ -33,6 +33,7 @@ int door_deliver(struct node *node, const struct signal *signal)
     if (copy == NULL) {
         return CNODE_NOMEM;
     }
+    signal_waits(copy, loop_now_ms(node_loop(node)));
     scheduler_post(&to->scheduler, copy);
     return 0;
 }

@@ -464,6 +464,7 @@ void node_undelivered(struct node *node, const struct signal *signal,
                       int reason)
 {
     struct gen_message message;
+    bool is_awaited;
 
     if (signal->kind != SIGNAL_MESSAGE) {
         return;
@@ -476,10 +477,14 @@ void node_undelivered(struct node *node, const struct signal *signal,
         return;
     }
     gen_parse(signal->term, &message);
-    if (message.kind == GEN_CALL ||
-        system_caller(signal->term, &message.from)) {
+    is_awaited =
+        message.kind == GEN_CALL || system_caller(signal->term, &message.from);
+    if (is_awaited) {
         (void)gen_reply(node, NULL, &message.from, "{error, overloaded}");
-    } else {
+    }
+    if ((node->overflow == NULL ||
+         !node->overflow(node->forward_owner, signal)) &&
+        !is_awaited) {
         METRIC_INC(dead_letters);
     }
 }

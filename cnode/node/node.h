@@ -92,6 +92,10 @@ typedef bool (*node_module_fn)(void *owner, atom_t module, bool *is_supervisor);
  * (a restarted worker's old pid). Set by the pool layer. */
 typedef bool (*node_forward_fn)(void *owner, const struct signal *signal);
 
+/* A message for a local process whose mailbox is full; callers are answered by
+ * the node. True: it was counted. Set by the pool layer. */
+typedef bool (*node_overflow_fn)(void *owner, const struct signal *signal);
+
 /* A process marked by node/registered.h has ended. Set by the registry layer;
  * on scheduler 0, at the top level. */
 typedef void (*node_ended_fn)(void *owner, struct pid pid,
@@ -125,6 +129,7 @@ struct node {
     struct buf idents;           /* pids and refs of one control message */
 
     node_forward_fn forward;
+    node_overflow_fn overflow;
     void *forward_owner;
     node_module_fn has_module;
     void *module_owner;

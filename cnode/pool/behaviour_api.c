@@ -177,7 +177,7 @@ struct cnode_from *cnode_from_keep(struct cnode_worker *w)
     if (run == NULL || run->gen.kind != GEN_CALL || run->is_answered) {
         return NULL;
     }
-    from = extras_keep(w, &run->gen.from, run->by_ref);
+    from = extras_keep(w, &run->gen.from, run->by_ref, run->is_safe);
     run->is_answered = from != NULL;
     return from;
 }

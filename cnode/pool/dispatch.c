@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "node/node.h"
 #include "pool/known.h"
+#include "pool/lost.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -16,24 +17,48 @@
 #include "pool/waiting.h"
 #include "term/build.h"
 
-/* Answers a call, counts anything else. */
+/* Why a message is lost, of what its caller would be answered: the Reason of
+ * {error, Reason}, or all of it. */
+static void lose(struct pool *pool, const struct gen_message *gen,
+                 struct cnode_term answer)
+{
+    struct cnode_term parts[2];
+
+    lost_message(pool, gen,
+                 term_get_tuple(answer, 2, parts) &&
+                         term_is_atom(parts[0], A_error)
+                     ? parts[1]
+                     : answer);
+}
+
+/* Answers a call; anything else is lost. */
 static void refuse(struct pool *pool, const struct gen_message *gen,
                    const char *format, struct cnode_term term)
 {
+    struct buf answer;
+
     if (gen->kind == GEN_CALL) {
         (void)gen_reply(pool->node, &pool->process, &gen->from, format, term);
-    } else {
-        METRIC_INC(dead_letters);
+        return;
     }
+    buf_init(&answer, 0);
+    term_format(&answer, format, term);
+    lose(pool, gen, term_at(buf_data(&answer), buf_size(&answer)));
+    buf_fini(&answer);
 }
 
+/* Calls that are lost are kept for operators, too. */
 void dispatch_refuse(struct pool *pool, const struct signal *signal,
                      struct cnode_term reason)
 {
     struct gen_message gen;
 
     gen_parse(signal->term, &gen);
-    refuse(pool, &gen, "{error, ~t}", reason);
+    if (gen.kind == GEN_CALL) {
+        (void)gen_reply(pool->node, &pool->process, &gen.from, "{error, ~t}",
+                        reason);
+    }
+    lost_message(pool, &gen, reason);
 }
 
 static void refuse_error(struct pool *pool, const struct gen_message *gen,
@@ -43,8 +68,27 @@ static void refuse_error(struct pool *pool, const struct gen_message *gen,
         (void)gen_reply(pool->node, &pool->process, &gen->from, "{error, ~a}",
                         cnode_error_atom(rc));
     } else {
-        METRIC_INC(dead_letters);
+        lost_because(pool, gen, cnode_error_atom(rc));
     }
+}
+
+bool dispatch_expires(struct pool *pool, const struct signal *signal,
+                      const struct gen_message *gen,
+                      const struct envelope *envelope)
+{
+    uint64_t ms;
+
+    if (signal->since_ms == 0 || !envelope_timeout(envelope, &ms) ||
+        signal_waited_ms(signal, loop_now_ms(node_loop(pool->node))) <= ms) {
+        return false;
+    }
+    METRIC_INC(messages_expired);
+    if (gen->kind == GEN_CALL) {
+        (void)gen_reply(pool->node, &pool->process, &gen->from,
+                        "{error, timeout}");
+    }
+    lost_because(pool, gen, "timeout");
+    return true;
 }
 
 static bool check_recipient(struct pool *pool, const struct gen_message *gen,
@@ -136,6 +180,7 @@ void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
                         enum signal_way way)
 {
     struct signal message = {.kind = SIGNAL_MESSAGE,
+                             .since_ms = signal->since_ms,
                              .from = signal->from,
                              .id = way,
                              .term = signal->term};
@@ -197,4 +242,11 @@ void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
         (void)gen_reply(pool->node, &pool->process, from, "{error, ~t}",
                         reason);
     }
+}
+
+void dispatch_call_exits(struct pool *pool, const struct gen_from *from,
+                         struct cnode_term reason)
+{
+    (void)gen_reply(pool->node, &pool->process, from, "{error, {exit, ~t}}",
+                    reason);
 }

@@ -28,6 +28,12 @@ void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,
 bool dispatch_is_for(const struct cnode_worker *w,
                      const struct envelope *envelope);
 
+/* An envelope that has waited longer than its time-out is not handled any more:
+ * a call is answered {error, timeout}. True: it is dropped, and counted. */
+bool dispatch_expires(struct pool *pool, const struct signal *signal,
+                      const struct gen_message *gen,
+                      const struct envelope *envelope);
+
 /* A message that cannot be delivered: a call gets {error, Reason}. */
 void dispatch_refuse(struct pool *pool, const struct signal *signal,
                      struct cnode_term reason);
@@ -37,5 +43,9 @@ void dispatch_refuse(struct pool *pool, const struct signal *signal,
  * monitor he gets {error, Reason}. */
 void dispatch_call_lost(struct pool *pool, const struct gen_from *from,
                         struct cnode_term reason);
+
+/* The same for a caller who wants no exit: {error, {exit, Reason}}. */
+void dispatch_call_exits(struct pool *pool, const struct gen_from *from,
+                         struct cnode_term reason);
 
 #endif

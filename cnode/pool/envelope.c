@@ -4,11 +4,16 @@
  */
 #include "pool/envelope.h"
 
-enum {
-    ENVELOPE_ARITY = 6,
-    SETTINGS_ARITY = 7,
-    SETTINGS_SPAWN =
-        2, /* {settings, Safe, Spawn, Task, Ack, Sticky, Timeout} */
+enum { ENVELOPE_ARITY = 6, SETTINGS_ARITY = 7 };
+
+/* Places in {settings, Safe, Spawn, Task, Ack, Sticky, Timeout}. */
+enum setting {
+    SETTING_SAFE = 1,
+    SETTING_SPAWN,
+    SETTING_TASK,
+    SETTING_ACK,
+    SETTING_STICKY,
+    SETTING_TIMEOUT
 };
 
 bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,
@@ -29,13 +34,35 @@ bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,
     return true;
 }
 
-static bool wants_spawn(struct cnode_term settings)
+static struct cnode_term setting_of(struct cnode_term settings,
+                                    enum setting setting)
 {
     struct cnode_term parts[SETTINGS_ARITY];
 
     return term_get_tuple(settings, SETTINGS_ARITY, parts) &&
-           term_is_atom(parts[0], A_settings) &&
-           term_is_atom(parts[SETTINGS_SPAWN], A_true);
+                   term_is_atom(parts[0], A_settings)
+               ? parts[setting]
+               : TERM_NONE;
+}
+
+static bool is_true(struct cnode_term settings, enum setting setting)
+{
+    return term_is_atom(setting_of(settings, setting), A_true);
+}
+
+bool envelope_is_safe(const struct envelope *envelope)
+{
+    return is_true(envelope->settings, SETTING_SAFE);
+}
+
+bool envelope_wants_ack(const struct envelope *envelope)
+{
+    return is_true(envelope->settings, SETTING_ACK);
+}
+
+bool envelope_timeout(const struct envelope *envelope, uint64_t *ms)
+{
+    return cnode_get_uint(setting_of(envelope->settings, SETTING_TIMEOUT), ms);
 }
 
 bool envelope_parse(struct cnode_term term, struct envelope *envelope)
@@ -47,7 +74,9 @@ bool envelope_parse(struct cnode_term term, struct envelope *envelope)
         return false;
     }
     *envelope = (struct envelope){
-        .spawn = wants_spawn(parts[4]),
+        .spawn = is_true(parts[4], SETTING_SPAWN),
+        .identifier = parts[1],
+        .settings = parts[4],
         .message = parts[5],
         .call = parts[5],
         .context = atom_term(A_undefined),

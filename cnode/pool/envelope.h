@@ -6,7 +6,9 @@
  * Opts}}
  *
  * Recipient is {ref, Module, Id} or {link, Node, Pid, {ref, Module, Id}}.
- * Identifier and Type are read by nobody, and any settings are accepted. Pure.
+ * Type is read by nobody, and any settings are accepted: {settings, Safe,
+ * Spawn, Task, Ack, Sticky, Timeout}; docs/messages.md says what each does.
+ * Pure.
  */
 #ifndef CNODE_POOL_ENVELOPE_H
 #define CNODE_POOL_ENVELOPE_H
@@ -17,6 +19,8 @@ struct envelope {
     bool has_ref; /* the recipient is a ref, or a link around one */
     struct cnode_term module, id; /* of the ref; the module is an atom */
     bool spawn;                   /* the settings allow to start the worker */
+    struct cnode_term identifier; /* {Pid, Ms}, or whatever it is */
+    struct cnode_term settings;   /* as they came */
     struct cnode_term message;    /* {s, Call, Ctx, Opts}, or whatever it is */
     struct cnode_term call;       /* Call, or the whole message */
     struct cnode_term context;    /* Ctx, or undefined */
@@ -25,6 +29,13 @@ struct envelope {
 
 /* False when it is no envelope; the struct is then untouched. */
 bool envelope_parse(struct cnode_term term, struct envelope *envelope);
+
+/* A call whose worker dies of it is to be answered {error, {exit, Reason}}. */
+bool envelope_is_safe(const struct envelope *envelope);
+/* Who sent it wants to know when it was handled. */
+bool envelope_wants_ack(const struct envelope *envelope);
+/* For how long the message is good; false: for ever. */
+bool envelope_timeout(const struct envelope *envelope, uint64_t *ms);
 
 /* A ref or a link around one. */
 bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,

@@ -113,7 +113,8 @@ struct cnode_term extras_context(const struct cnode_worker *w)
 /* --- callers */
 
 struct cnode_from *extras_keep(struct cnode_worker *w,
-                               const struct gen_from *from, bool by_ref)
+                               const struct gen_from *from, bool by_ref,
+                               bool is_safe)
 {
     size_t pid_size = cnode_term_size(from->pid);
     size_t tag_size = cnode_term_size(from->tag);
@@ -128,6 +129,7 @@ struct cnode_from *extras_keep(struct cnode_worker *w,
     kept->from.pid = term_at(kept->bytes, pid_size);
     kept->from.tag = term_at(kept->bytes + pid_size, tag_size);
     kept->by_ref = by_ref;
+    kept->is_safe = is_safe;
     list_push_back(&extras_of(w)->froms, &kept->node);
     return kept;
 }
@@ -237,7 +239,9 @@ void extras_worker_ends(struct cnode_worker *w, struct cnode_term reason)
     while ((node = list_pop(&extras->froms)) != NULL) {
         struct cnode_from *from = CONTAINER_OF(node, struct cnode_from, node);
 
-        if (from->by_ref) {
+        if (from->is_safe) {
+            dispatch_call_exits(worker_pool(w), &from->from, reason);
+        } else if (from->by_ref) {
             dispatch_call_lost(worker_pool(w), &from->from, reason);
         }
         mem_free(from);

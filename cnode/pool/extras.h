@@ -41,14 +41,16 @@ struct cnode_term extras_context(const struct cnode_worker *w);
 /* A caller to be answered later. */
 struct cnode_from {
     struct list node;
-    bool by_ref; /* see SIGNAL_BY_REF */
+    bool by_ref;  /* see SIGNAL_BY_REF */
+    bool is_safe; /* he wants {error, {exit, Reason}} */
     struct gen_from from;
     uint8_t bytes[]; /* both terms */
 };
 
 /* NULL when there is not enough memory. */
-MUST_USE struct cnode_from *
-extras_keep(struct cnode_worker *w, const struct gen_from *from, bool by_ref);
+MUST_USE struct cnode_from *extras_keep(struct cnode_worker *w,
+                                        const struct gen_from *from,
+                                        bool by_ref, bool is_safe);
 void extras_drop_from(struct cnode_worker *w, struct cnode_from *from);
 
 /* Sends the message to the worker once after `ms`. 0 and the timer's number;

@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "node/registered.h"
 #include "pool/dispatch.h"
+#include "pool/lost.h"
 #include "pool/parts.h"
 #include "pool/pools.h"
 #include "registry/syn.h"
@@ -381,7 +382,7 @@ void known_take(struct pool *part, const struct signal *signal)
     if (gen.kind == GEN_CALL) {
         dispatch_call_lost(part, &gen.from, atom_term(A_noproc));
     } else {
-        METRIC_INC(dead_letters);
+        lost_because(part, &gen, "noproc");
     }
 }
 

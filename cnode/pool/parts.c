@@ -210,6 +210,7 @@ void parts_pass_on(struct pool *pool, uint32_t part,
                    const struct signal *signal, uint64_t id)
 {
     struct signal message = {.kind = SIGNAL_MESSAGE,
+                             .since_ms = signal->since_ms,
                              .from = signal->from,
                              .to = part == 0 ? pool_pid(pool)
                                              : pool->part_pids[part],

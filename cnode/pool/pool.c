@@ -308,8 +308,10 @@ void pool_count_worker(struct pool *pool, struct cnode_worker *w, uint16_t face)
 
 void pool_send_again(struct pool *pool, const struct signal *signal)
 {
-    struct signal message = {
-        .kind = SIGNAL_MESSAGE, .from = signal->from, .term = signal->term};
+    struct signal message = {.kind = SIGNAL_MESSAGE,
+                             .since_ms = signal->since_ms,
+                             .from = signal->from,
+                             .term = signal->term};
 
     message.to = node_pid(
         pool->node, pool->config->is_service ? &pool->gate : &pool->process);

@@ -6,17 +6,20 @@
 
 #include <cnode/error.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/node.h"
 #include "pool/envelope.h"
 #include "pool/judge.h"
 #include "pool/known.h"
+#include "pool/lost.h"
 #include "pool/parts.h"
 #include "pool/persist.h"
 #include "pool/spawned.h"
 
 static bool forward(void *owner, const struct signal *signal);
+static bool overflow(void *owner, const struct signal *signal);
 static bool has_module(void *owner, atom_t module, bool *is_supervisor);
 static void on_deadline(struct timer *timer);
 
@@ -26,12 +29,15 @@ static void init_one(struct pools *pools, struct node *node, struct pools *root,
     *pools = (struct pools){.node = node, .all = all, .root = root};
     run_init(&pools->run);
     ended_init(&pools->ended);
+    dead_letters_init(&pools->dead_letters,
+                      (uint32_t)node_share(node, limits.dead_letters));
     buf_init(&pools->key_bytes, 0);
     buf_init(&pools->name_bytes, 0);
     buf_init(&pools->worker_name, 0);
     buf_init(&pools->dumped, 0);
     timer_init(&pools->deadline, on_deadline);
     node->forward = forward;
+    node->overflow = overflow;
     node->forward_owner = pools;
     node->has_module = has_module;
     node->module_owner = pools;
@@ -222,14 +228,34 @@ static bool forward(void *owner, const struct signal *signal)
     }
     pool = entry->pool;
     gen_parse(signal->term, &gen);
-    if (gen.kind == GEN_CALL || !envelope_parse(gen.body, &envelope) ||
-        !envelope.has_ref ||
+    if (gen.kind == GEN_CALL) {
+        return false;
+    }
+    if (!envelope_parse(gen.body, &envelope) || !envelope.has_ref ||
         !term_is_atom(envelope.module, pool->config->worker.module) ||
         worker_key_make(&key, envelope.id, &pools->key_bytes) != 0 ||
         worker_table_hash(&key) != entry->worker_hash) {
-        return false;
+        lost_because(pool, &gen, "noproc");
+        return true;
     }
     pool_send_again(pool, signal);
+    return true;
+}
+
+/* The mailbox of a worker is full. */
+static bool overflow(void *owner, const struct signal *signal)
+{
+    struct pools *pools = owner;
+    struct process *process = node_find(pools->node, signal->to);
+    struct gen_message gen;
+
+    if (process == NULL || process->class->message != worker_on_message) {
+        return false;
+    }
+    gen_parse(signal->term, &gen);
+    lost_because(
+        worker_pool(CONTAINER_OF(process, struct cnode_worker, process)), &gen,
+        "overloaded");
     return true;
 }
 
@@ -348,10 +374,12 @@ static void free_pools(struct pools *pools, bool heads)
 static void fini_one(struct pools *pools)
 {
     pools->node->forward = NULL;
+    pools->node->overflow = NULL;
     pools->node->has_module = NULL;
     mem_free(pools->pools);
     run_fini(&pools->run);
     ended_fini(&pools->ended);
+    dead_letters_fini(&pools->dead_letters);
     buf_fini(&pools->key_bytes);
     buf_fini(&pools->name_bytes);
     buf_fini(&pools->worker_name);

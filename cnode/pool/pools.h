@@ -9,6 +9,7 @@
 #define CNODE_POOL_POOLS_H
 
 #include "node/spawn.h"
+#include "pool/dead_letters.h"
 #include "pool/ended.h"
 #include "pool/pool.h"
 #include "pool/pool_config.h"
@@ -27,6 +28,7 @@ struct pools {
     struct run run;
     struct received received; /* the message being handled, taken apart */
     struct ended ended;
+    struct dead_letters dead_letters;
     struct buf key_bytes;   /* canonical form of an id that came in another */
     struct syn *syn;        /* NULL: there is none */
     struct buf name_bytes;  /* canonical form of a name that is looked up */

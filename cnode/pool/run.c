@@ -121,7 +121,7 @@ void run_begin(struct run *run, struct cnode_worker *w)
     drop_terms(run);
     run->worker = w;
     run->gen.kind = GEN_INFO;
-    run->by_ref = false;
+    run->by_ref = run->is_safe = false;
     run->context = run->options = atom_term(A_undefined);
     run->is_answered = false;
     run->holds = persist_holds(worker_pool(w)->persist);

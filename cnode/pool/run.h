@@ -18,8 +18,9 @@ struct run {
     struct cnode_worker *worker; /* NULL: no callback runs */
 
     /* the message being handled */
-    struct gen_message gen;    /* GEN_INFO in init, load and terminate */
-    bool by_ref;               /* see SIGNAL_BY_REF */
+    struct gen_message gen; /* GEN_INFO in init, load and terminate */
+    bool by_ref;            /* see SIGNAL_BY_REF */
+    bool is_safe; /* a call whose caller wants no exit; settings.safe */
     struct cnode_term message; /* the inner message of an envelope, or all */
     struct cnode_term call;    /* what the behaviour gets of it */
     struct cnode_term context, options; /* of the envelope, or undefined */

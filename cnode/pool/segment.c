@@ -113,6 +113,7 @@ void segment_hold(struct segment *segment, const struct signal *signal)
         dispatch_refuse(pool, signal, atom_term(A_overloaded));
         return;
     }
+    signal_waits(copy, loop_now_ms(node_loop(pool->node)));
     mailbox_push(&segment->held, copy);
 }
 

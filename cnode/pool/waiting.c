@@ -63,6 +63,7 @@ static void push_copy(struct pool *pool, struct mailbox *box,
         dispatch_refuse(pool, signal, atom_term(A_overloaded));
         return;
     }
+    signal_waits(copy, loop_now_ms(node_loop(pool->node)));
     mailbox_push(box, copy);
 }
 
@@ -96,18 +97,33 @@ static void answer_starters(struct waiting *waiting, struct pid pid)
     }
 }
 
+/* Whoever does not want to wait so long for a worker. */
+static bool has_expired(struct pool *pool, const struct signal *signal)
+{
+    struct gen_message gen;
+    struct envelope envelope;
+
+    gen_parse(signal->term, &gen);
+    return envelope_parse(gen.body, &envelope) &&
+           dispatch_expires(pool, signal, &gen, &envelope);
+}
+
 static void deliver(struct waiting *waiting)
 {
     struct cnode_worker *w = waiting->worker;
-    struct node *node = worker_pool(w)->node;
+    struct pool *pool = worker_pool(w);
     struct signal *signal;
 
     w->process.flags |= PROCESS_HELD;
     while ((signal = mailbox_pop(&waiting->mail)) != NULL) {
-        signal->to = node_pid(node, &w->process);
+        if (has_expired(pool, signal)) {
+            signal_free(signal);
+            continue;
+        }
+        signal->to = node_pid(pool->node, &w->process);
         mailbox_push(&w->process.mailbox, signal);
     }
-    scheduler_resume(&node->scheduler, &w->process);
+    scheduler_resume(&pool->node->scheduler, &w->process);
 }
 
 static void on_up(struct waiting *waiting, bool is_restart)

@@ -151,6 +151,7 @@ static int enqueue(struct scheduler *scheduler, struct process *process,
     if (copy == NULL) {
         return CNODE_NOMEM;
     }
+    signal_waits(copy, loop_now_ms(&scheduler->loop));
     mailbox_push(&process->mailbox, copy);
     if (is_urgent || !is_waiting(process)) {
         run_queue_push(&scheduler->run_queue, process);
@@ -242,6 +243,7 @@ static int deliver(struct scheduler *scheduler, struct mailbox *box,
     if (copy == NULL) {
         return CNODE_NOMEM;
     }
+    signal_waits(copy, loop_now_ms(&scheduler->loop));
     mailbox_push(box, copy);
     scheduler->loop.has_more = true; /* the next poll must not sleep */
     return 0;

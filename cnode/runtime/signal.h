@@ -31,7 +31,10 @@ enum signal_kind {
 struct signal {
     struct signal *next;
     enum signal_kind kind;
-    atom_t name;
+    union {
+        atom_t name;
+        uint32_t since_ms; /* MESSAGE: when it began to wait; 0: it does not */
+    };
     struct pid to;   /* a local process */
     struct pid from; /* PID_NONE when unknown */
     struct ref ref;
@@ -52,6 +55,22 @@ static inline bool signal_may_be_system(const struct signal *signal)
 
 /* A message of OTP's sys module: {system, {Pid, Tag}, Request}. */
 bool signal_is_system(const struct signal *signal);
+
+/* A message waits from now on, unless it does already. The clock starts anew
+ * every 49 days. */
+static inline void signal_waits(struct signal *signal, uint64_t now_ms)
+{
+    if (signal->kind == SIGNAL_MESSAGE && signal->since_ms == 0) {
+        signal->since_ms = (uint32_t)now_ms != 0 ? (uint32_t)now_ms : 1;
+    }
+}
+
+/* For how long it has been waiting. */
+static inline uint32_t signal_waited_ms(const struct signal *signal,
+                                        uint64_t now_ms)
+{
+    return signal->since_ms != 0 ? (uint32_t)now_ms - signal->since_ms : 0;
+}
 
 /* Something to be done on another scheduler; the first member of what it needs
  * for that, in one piece of memory from mem_alloc(). */

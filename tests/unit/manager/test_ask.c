@@ -195,6 +195,33 @@ static void too_many_questions_at_once_are_refused(void **state)
     assert_string_equal(call("{alive, 'P', 1}"), "{ok,false}");
 }
 
+static void dead_letters_are_given_the_newest_first(void **state)
+{
+    const char *got;
+
+    (void)state;
+    assert_string_equal(call("dead_letters"),
+                        "{ok,#{letters => [],total => 0,dropped => 0}}");
+    for (int i = 0; i < 4; i++) {
+        char line[256];
+
+        (void)snprintf(line, sizeof(line),
+                       "{msg_envelope, nil, cast, {ref, 'P.Worker', %d}, nil, "
+                       "x}",
+                       i);
+        world_cast(&world, "P", line);
+        world_advance(&world, 0);
+    }
+    got = call("{dead_letters, #{limit => 2}}");
+    assert_non_null(strstr(got, "total => 4,dropped => 0"));
+    assert_non_null(
+        strstr(call("{dead_letters, [{pool, 'P'}]}"), "total => 4"));
+    assert_string_equal(call("{dead_letters, [{pool, 'Q'}]}"),
+                        "{error,unknown_pool}");
+    assert_string_equal(call("{dead_letters, [{limit, 0}]}"),
+                        "{error,{bad_request,{dead_letters,[{limit,0}]}}}");
+}
+
 /* Freed without an answer: asan would tell. */
 static void a_node_that_ends_forgets_who_waits(void **state)
 {
@@ -218,6 +245,8 @@ int main(void)
             a_restarting_worker_has_no_pid_and_keeps_its_place, setup,
             teardown),
         cmocka_unit_test_setup_teardown(too_many_questions_at_once_are_refused,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(dead_letters_are_given_the_newest_first,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_that_ends_forgets_who_waits,
                                         setup, teardown),
