@@ -51,5 +51,6 @@ int cnode_memory(struct cnode_worker *w, uint64_t bytes)
     record = record_of(w);
     roll_add_bytes(worker_pool(w)->roll, (int64_t)(bytes - record->memory));
     record->memory = bytes;
+    offload_look(worker_pool(w));
     return 0;
 }

@@ -163,6 +163,7 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
     list_init(&pool->waiting);
     timer_init(&pool->work, on_work);
     sweep_init(pool);
+    offload_init(pool);
     drain_init(pool);
     grade_init(pool);
     return pool;
@@ -605,6 +606,7 @@ void pool_free(struct pool *pool)
     }
     loop_timer_stop(loop, &pool->work);
     loop_timer_stop(loop, &pool->sweep);
+    offload_fini(pool);
     drain_fini(pool);
     grade_stop(pool);
     persist_free(pool->persist);

@@ -23,6 +23,7 @@
 #include "pool/drain.h"
 #include "pool/face.h"
 #include "pool/grade.h"
+#include "pool/offload.h"
 #include "pool/pool_config.h"
 #include "pool/roll.h"
 #include "pool/segment.h"
@@ -74,8 +75,9 @@ struct pool {
     struct timer work;   /* at the next turn: due, fallen and stopping ones */
     struct timer sweep;  /* idle workers */
     uint32_t sweep_segment;
-    struct drain drain; /* all workers are being ended */
-    uint64_t spawned;   /* workers ever spawned here; spawned.h */
+    struct offload offload; /* too many workers */
+    struct drain drain;     /* all workers are being ended */
+    uint64_t spawned;       /* workers ever spawned here; spawned.h */
 };
 
 /* One part. The head is first; it is not changed by the others. */

@@ -82,7 +82,9 @@ const struct config_key pool_worker_keys[] = {
             "stopped until their next message; null never"},
     {KEY(WORKER, offload_memory), .type = CONFIG_SIZE, .least = 1 << 20,
      .or_null = true,
-     .doc = "the same while the node uses more memory than that; null never"},
+     .doc = "the same while its workers use more memory than that, by what the "
+            "node knows of them and behaviours tell (cnode_memory); null "
+            "never"},
     {KEY(WORKER, spawn), .type = CONFIG_ENUM, .choices = spawns,
      .doc = "how a worker starts by its first message: within it (lazy, sync) "
             "or in the background while the message waits (async)"},

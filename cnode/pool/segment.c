@@ -259,6 +259,7 @@ int segment_start_worker(struct segment *segment, const struct worker_key *key,
         return rc;
     }
     pool_count_worker(pool, w, start->face);
+    offload_look(pool);
     *out = w;
     return 0;
 }
