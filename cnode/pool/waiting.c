@@ -14,11 +14,16 @@
 #include "pool/extras.h"
 #include "pool/known.h"
 #include "pool/persist.h"
-#include "pool/pool.h"
+#include "pool/pools.h"
 #include "pool/record.h"
 #include "pool/run.h"
 
-enum { BACKOFF_FIRST_MS = 10, BACKOFF_MOST_MS = 1000, BACKOFF_DOUBLINGS = 7 };
+enum {
+    BACKOFF_FIRST_MS = 10,
+    BACKOFF_MOST_MS = 1000,
+    BACKOFF_DOUBLINGS = 7,
+    PATIENCE = 5, /* failures after which nobody is kept waiting */
+};
 
 static void on_backoff(struct timer *timer);
 
@@ -45,16 +50,22 @@ static void waiting_free(struct waiting *waiting)
     persist_read_free(waiting);
     w->extras->waiting = NULL;
     extras_trim(w);
+    cnode_term_free(waiting->why);
     mem_free(waiting);
 }
 
 /* --- messages come */
 
-static void push_copy(struct pool *pool, struct mailbox *box,
+static void push_copy(struct waiting *waiting, struct mailbox *box,
                       const struct signal *signal)
 {
+    struct pool *pool = worker_pool(waiting->worker);
     struct signal *copy = NULL;
 
+    if (waiting->why != NULL) {
+        dispatch_refuse(pool, signal, cnode_kept_term(waiting->why));
+        return;
+    }
     if (box->count < pool->config->worker.mailbox_limit) {
         copy = signal_copy(signal);
     }
@@ -69,7 +80,7 @@ static void push_copy(struct pool *pool, struct mailbox *box,
 
 void waiting_push(struct cnode_worker *w, const struct signal *signal)
 {
-    push_copy(worker_pool(w), &w->extras->waiting->mail, signal);
+    push_copy(w->extras->waiting, &w->extras->waiting->mail, signal);
 }
 
 void waiting_take(struct cnode_worker *w, struct signal *signal)
@@ -79,7 +90,7 @@ void waiting_take(struct cnode_worker *w, struct signal *signal)
 
 void waiting_push_starter(struct cnode_worker *w, const struct signal *signal)
 {
-    push_copy(worker_pool(w), &w->extras->waiting->starters, signal);
+    push_copy(w->extras->waiting, &w->extras->waiting->starters, signal);
 }
 
 /* --- it is up */
@@ -139,6 +150,22 @@ static void on_up(struct waiting *waiting, bool is_restart)
 
 /* --- or not */
 
+/* It may fail for ever: who waits is told why, and who comes after him. Without
+ * the memory for that he waits on. */
+static void lose_patience(struct waiting *waiting)
+{
+    struct pool *pool = worker_pool(waiting->worker);
+    struct cnode_kept *why = cnode_term_copy(run_reason(&pool->pools->run));
+
+    if (why == NULL) {
+        return;
+    }
+    cnode_term_free(waiting->why);
+    waiting->why = why;
+    waiting_refuse_all(pool, &waiting->mail, cnode_kept_term(why));
+    waiting_refuse_all(pool, &waiting->starters, cnode_kept_term(why));
+}
+
 static void on_failed(struct waiting *waiting)
 {
     struct cnode_worker *w = waiting->worker;
@@ -150,6 +177,9 @@ static void on_failed(struct waiting *waiting)
     }
     waiting->failures++;
     record_failure(w);
+    if (waiting->failures >= PATIENCE) {
+        lose_patience(waiting);
+    }
     if (!segment_counts_restart(segment)) {
         loop_timer_start(node_loop(worker_pool(w)->node), &waiting->timer,
                          delay_ms);

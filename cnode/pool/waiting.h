@@ -3,7 +3,8 @@
  * A worker without a pid: it will be started in the background, or again after
  * it ended. What comes for its ref waits, in order, and is delivered when it is
  * up ("buffer, then deliver"). The pool starts what is due at its next turn;
- * when init fails, again after 10 ms, 20 ms, ... 1 s.
+ * when init fails, again after 10 ms, 20 ms, ... 1 s. After the fifth failure
+ * in a row whoever waits, and whoever comes, is told {error, Reason}.
  */
 #ifndef CNODE_POOL_WAITING_H
 #define CNODE_POOL_WAITING_H
@@ -23,6 +24,7 @@ struct waiting {
     struct mailbox starters; /* start_child calls for it */
     uint32_t failures;       /* of init, in a row */
     struct kept *kept;       /* its state of before; persist.h */
+    struct cnode_kept *why;  /* of the last of too many; else NULL */
 };
 
 /* The worker (STARTING or RESTARTING) is due. */

@@ -268,6 +268,35 @@ static void the_back_off_ends_at_one_second(void **state)
                         "init(1) init(1) init(1) init(1) init(1)");
 }
 
+static const char *start_child_1(void)
+{
+    return world_call_pid(
+        &world, world_pid_of(&world, &world_pool(&world)->faces[0]->process),
+        "{start_child, {{m, f, [{ref, 'P.Worker', 1}]}, permanent, 5000, "
+        "worker, [m]}}");
+}
+
+static void after_five_failures_nobody_waits(void **state)
+{
+    (void)state;
+    open_with("", "");
+    world_ask(&world, "1", "ping");
+    world_exit(&world, world_pid(&world, 1), "boom");
+    script_knobs.fail_inits = 6;
+    assert_string_equal(world_ask(&world, "1", "{reply, 1}"), "");
+    assert_string_equal(start_child_1(), "");
+    world_advance(&world, 10 + 20 + 40 + 79);
+    assert_string_equal(world_got(&world), "");
+    world_advance(&world, 1);
+    assert_string_equal(world_got(&world), "{error,refused}\n{error,refused}");
+    assert_string_equal(world_ask(&world, "1", "ping"), "{error,refused}");
+    assert_string_equal(start_child_1(), "{error,refused}");
+    world_advance(&world, 160); /* the sixth */
+    assert_string_equal(world_ask(&world, "1", "ping"), "{error,refused}");
+    world_advance(&world, 320);
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
+}
+
 /* --- too often */
 
 static void too_many_restarts_end_the_segment_only(void **state)
@@ -434,6 +463,7 @@ int main(void)
         TEST(too_many_of_them_are_refused),
         TEST(a_failing_init_is_tried_again_more_and_more_slowly),
         TEST(the_back_off_ends_at_one_second),
+        TEST(after_five_failures_nobody_waits),
         TEST(too_many_restarts_end_the_segment_only),
         TEST(its_other_workers_are_shut_down),
         TEST(waiting_calls_are_told_when_it_falls),
