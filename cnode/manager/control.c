@@ -170,8 +170,7 @@ int control_remove_supervisor(struct manager *manager, atom_t name,
 
         if (face->state == FACE_UP &&
             pid_equal(node_pid(pool->node, &face->process), pid)) {
-            face_stop(face);
-            face_remove(face);
+            pool_remove_face(pool, face);
             return 0;
         }
     }

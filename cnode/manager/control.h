@@ -22,7 +22,7 @@ MUST_USE int control_offline(struct manager *manager, atom_t pool);
 /* One more worker supervisor. CNODE_LIMIT; CNODE_EINVALID: the pool is down. */
 MUST_USE int control_add_supervisor(struct manager *manager, atom_t pool,
                                     struct pid *pid);
-/* It goes; its workers live on and count for none. CNODE_NOT_FOUND: the pool
+/* It goes; its workers live on and count for others. CNODE_NOT_FOUND: the pool
  * has no such one. */
 MUST_USE int control_remove_supervisor(struct manager *manager, atom_t pool,
                                        struct pid pid);

@@ -10,7 +10,6 @@
 
 #include "base/metric.h"
 #include "node/node.h"
-#include "pool/known.h"
 #include "pool/pools.h"
 
 enum {
@@ -165,7 +164,7 @@ static void on_tick(struct timer *timer)
         offload->at = 0;
         return;
     }
-    if (!known_must_wait(part)) {
+    if (!pool_must_wait(part)) {
         if (offload->at == 0) {
             begin_walk(part, share);
         }

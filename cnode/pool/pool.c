@@ -163,6 +163,7 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
     list_init(&pool->waiting);
     timer_init(&pool->work, on_work);
     sweep_init(pool);
+    recount_init(pool);
     offload_init(pool);
     drain_init(pool);
     grade_init(pool);
@@ -296,6 +297,14 @@ int pool_add_face(struct pool *pool, struct face **out)
     pool->faces[pool->face_count++] = face;
     *out = face;
     return 0;
+}
+
+void pool_remove_face(struct pool *pool, struct face *face)
+{
+    face_stop(face);
+    face_remove(face);
+    roll_remove_face(pool->roll, face->index);
+    recount_begin(pool);
 }
 
 void pool_count_worker(struct pool *pool, struct cnode_worker *w, uint16_t face)
@@ -606,6 +615,7 @@ void pool_free(struct pool *pool)
     }
     loop_timer_stop(loop, &pool->work);
     loop_timer_stop(loop, &pool->sweep);
+    recount_fini(pool);
     offload_fini(pool);
     drain_fini(pool);
     grade_stop(pool);

@@ -25,6 +25,7 @@
 #include "pool/grade.h"
 #include "pool/offload.h"
 #include "pool/pool_config.h"
+#include "pool/recount.h"
 #include "pool/roll.h"
 #include "pool/segment.h"
 #include "pool/standing.h"
@@ -75,6 +76,7 @@ struct pool {
     struct timer work;   /* at the next turn: due, fallen and stopping ones */
     struct timer sweep;  /* idle workers */
     uint32_t sweep_segment;
+    struct recount recount; /* of a removed face's workers */
     struct offload offload; /* too many workers */
     struct drain drain;     /* all workers are being ended */
     uint64_t spawned;       /* workers ever spawned here; spawned.h */
@@ -131,6 +133,8 @@ void pool_count_worker(struct pool *pool, struct cnode_worker *w,
 
 /* Adds a face. 0; CNODE_LIMIT. */
 MUST_USE int pool_add_face(struct pool *pool, struct face **face);
+/* It ends for good; its workers live on and count for others. */
+void pool_remove_face(struct pool *pool, struct face *face);
 /* Sends a message by ref to the pool once more, ahead of what is on its way: it
  * was there before. */
 void pool_send_again(struct pool *pool, const struct signal *signal);

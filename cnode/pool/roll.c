@@ -47,10 +47,20 @@ void roll_set_face(struct roll *roll, uint16_t face, bool is_up)
 {
     atomic_store_explicit(&roll->faces[face].is_up, is_up,
                           memory_order_relaxed);
+    if (is_up) { /* the place of an earlier one, before the pool restarted */
+        atomic_store_explicit(&roll->faces[face].is_gone, false,
+                              memory_order_relaxed);
+    }
     if (atomic_load_explicit(&roll->face_count, memory_order_relaxed) <= face) {
         atomic_store_explicit(&roll->face_count, face + 1u,
                               memory_order_relaxed);
     }
+}
+
+void roll_remove_face(struct roll *roll, uint16_t face)
+{
+    atomic_store_explicit(&roll->faces[face].is_gone, true,
+                          memory_order_relaxed);
 }
 
 void roll_clear_faces(struct roll *roll)
@@ -68,7 +78,7 @@ uint16_t roll_choose_face(const struct roll *roll)
     for (uint16_t i = 0; i < count; i++) {
         const struct roll_face *face = &roll->faces[i];
 
-        if (atomic_load_explicit(&face->is_up, memory_order_relaxed) != 0 &&
+        if (atomic_load_explicit(&face->is_up, memory_order_relaxed) &&
             roll_face_workers(roll, i) < fewest) {
             fewest = roll_face_workers(roll, i);
             best = i;

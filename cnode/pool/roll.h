@@ -15,8 +15,8 @@
 enum { FACE_NONE = UINT16_MAX };
 
 struct roll_face {
-    _Atomic uint32_t workers; /* that count for it */
-    _Atomic uint32_t is_up;
+    _Atomic uint32_t workers;    /* that count for it */
+    _Atomic bool is_up, is_gone; /* gone: for good */
 };
 
 struct roll {
@@ -59,6 +59,12 @@ static inline uint32_t roll_face_workers(const struct roll *roll, uint16_t face)
 }
 
 void roll_set_face(struct roll *roll, uint16_t face, bool is_up);
+void roll_remove_face(struct roll *roll, uint16_t face);
+static inline bool roll_is_gone(const struct roll *roll, uint16_t face)
+{
+    return atomic_load_explicit(&roll->faces[face].is_gone,
+                                memory_order_relaxed);
+}
 void roll_clear_faces(struct roll *roll);
 /* The one that is up with the fewest workers, or FACE_NONE. */
 uint16_t roll_choose_face(const struct roll *roll);

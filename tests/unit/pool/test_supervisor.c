@@ -341,6 +341,23 @@ static void other_children_of_the_pool_are_refused(void **state)
         "{error,{invalid_child_spec,#{start => {m,f,[]}}}}");
 }
 
+static void an_id_of_a_child_has_a_limit(void **state)
+{
+    static char request[80000], id[70000];
+
+    (void)state;
+    memset(id, 'x', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
+    snprintf(request, sizeof(request),
+             "{start_child, #{id => <<\"%s\">>, start => "
+             "{'Elixir.Noizu.AdvancedPool.WorkerSupervisor', start_link, "
+             "['P', ctx, []]}}}",
+             id);
+    assert_non_null(strstr(world_call(&world, "P", request),
+                           "{error,{invalid_child_spec,"));
+    assert_int_equal(world_pool(&world)->face_count, 2);
+}
+
 static void a_worker_supervisor_can_be_terminated(void **state)
 {
     (void)state;
@@ -392,6 +409,34 @@ static void one_that_is_terminated_is_restarted_or_deleted_by_hand(void **state)
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
 }
 
+/* As DynamicSupervisor.terminate_child/2: by its pid, and for good. Whose
+ * workers live on count for the others. */
+static void one_that_is_removed_leaves_its_workers_to_others(void **state)
+{
+    static const char request[] = "{terminate_child, ~p}";
+    struct pid pid = face_pid(1), worker;
+
+    (void)state;
+    start(1, "1");
+    start(1, "2");
+    worker = world_pid(&world, 1);
+    assert_string_equal(
+        world_callf(&world, world_pid_of(&world, &world_pool(&world)->process),
+                    request, pid),
+        "ok");
+    world_advance(&world, 10);
+    assert_string_equal(world_call(&world, "P", "count_children"),
+                        "[{specs,3},{active,3},{supervisors,3},{workers,0}]");
+    assert_true(pid_equal(worker, world_pid(&world, 1)));
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
+    assert_string_equal(face_call(0, "count_children"),
+                        "[{specs,2},{active,2},{supervisors,0},{workers,2}]");
+    assert_string_equal(
+        world_callf(&world, world_pid_of(&world, &world_pool(&world)->process),
+                    request, pid),
+        "{error,not_found}");
+}
+
 static void system_messages_get_an_answer(void **state)
 {
     struct pid face = face_pid(0);
@@ -432,8 +477,10 @@ int main(void)
         TEST(a_worker_supervisor_is_known_by_the_id_it_was_given),
         TEST(a_worker_supervisor_for_a_ref_is_there_once),
         TEST(other_children_of_the_pool_are_refused),
+        TEST(an_id_of_a_child_has_a_limit),
         TEST(a_worker_supervisor_can_be_terminated),
         TEST(one_that_is_terminated_is_restarted_or_deleted_by_hand),
+        TEST(one_that_is_removed_leaves_its_workers_to_others),
         TEST(system_messages_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
