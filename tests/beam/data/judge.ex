@@ -223,4 +223,27 @@ defmodule Judge.Node do
     |> Enum.map(&Task.async(fn -> {&1, Judge.Node.try(pool, :s_call!, [&1, :visit, context])} end))
     |> Task.await_many(120_000)
   end
+
+  @doc """
+  One process for each id visits it until it was told so `times` times, whatever happens meanwhile. {id, what it was
+  told last, visits it was told of, were they all different and growing}.
+  """
+  def insist(pool, ids, times, context) do
+    ids
+    |> Enum.map(fn id -> Task.async(fn -> insist(pool, id, times, context, {0, 0, true}) end) end)
+    |> Task.await_many(140_000)
+  end
+
+  defp insist(_, id, 0, _, {told, visits, honest}), do: {id, told, visits, honest}
+
+  defp insist(pool, id, left, context, {told, visits, honest} = before) do
+    case Judge.Node.try(pool, :s_call!, [id, :visit, context]) do
+      {:ok, count} when is_integer(count) ->
+        insist(pool, id, left - 1, context, {count, visits + 1, honest and count > told})
+
+      _ ->
+        Process.sleep(50)
+        insist(pool, id, left, context, before)
+    end
+  end
 end
