@@ -24,6 +24,7 @@ build   libuv1-dev      has_library libuv
 build   libjansson-dev  has_library jansson
 build   libssl-dev      has_library libssl
 build   liblmdb-dev     has_library lmdb
+build   libpq-dev       has_library libpq
 demo    erlang-base     has_program erl
 demo    elixir          has_program elixir
 demo    erlang-inets    has_erlang inets

@@ -18,6 +18,7 @@
 -export([start/1, start/2, try_start/2, stop/1, kill/1, signal/2]).
 -export([name/1, info/1, os_pid/1, lines/1]).
 -export([start_beam/0, start_beam/1, start_beam_of/1, start_beam_of/2, start_beam_as/2, stop_beam/1]).
+-export([start_program/2, stop_program/1]).
 -export([start_epmd/1, stop_epmd/1, epmd_names/1, free_port/0]).
 -export([start_distribution/0, unique/1, unique_atom/1, tmp_dir/0, eventually/1, eventually/2, resident_kib/1]).
 -export([worker/2, counters/1]).
@@ -265,6 +266,11 @@ start_beam(Full, Exec, Args) ->
 stop_beam({Peer, _Node}) -> peer:stop(Peer).
 
 %% ---------------------------------------------------------------------- epmd
+
+%% Any program; it ends with stop_program, which gives its status, or with this
+%% BEAM.
+start_program(Executable, Args) -> hold(Executable, Args, []).
+stop_program(Holder) -> ask(Holder, stop).
 
 %% An epmd of our own on a port; ends with stop_epmd or with this BEAM.
 start_epmd(Port) ->

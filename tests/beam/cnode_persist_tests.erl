@@ -71,11 +71,12 @@ modes_test_() ->
         {"manual: only persist! writes", fun manual/0},
         {"without a store persist! is not supported", fun not_supported/0},
         {"ids that are large or no integers", fun ids/0},
+        {"a pool that is taken offline keeps what its workers had", fun offline/0},
         {"many workers at once come back", {timeout, 60, fun many/0}}
     ]).
 
 on_change() ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+    Config = fun on_change_config/1,
     Dir = dir(),
     Node = cnode_peer:start(Config(Dir)),
     [?assertEqual(N, call(Node, 7, increment)) || N <- lists:seq(1, 20)],
@@ -87,7 +88,7 @@ on_change() ->
     file:del_dir_r(Dir).
 
 on_change_cast() ->
-    with_node(fun(Dir) -> config(Dir, #{mode => on_change}) end, fun(Node, _) ->
+    with_node(fun on_change_config/1, fun(Node, _) ->
         [cnode_pool:cast(pool(Node), 1, increment) || _ <- lists:seq(1, 50)],
         ?assertEqual(50, call(Node, 1, get)),
         crash(Node, 1),
@@ -156,7 +157,7 @@ not_supported() ->
     ?assertEqual(0, cnode_peer:stop(Node)).
 
 ids() ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+    Config = fun on_change_config/1,
     Dir = dir(),
     Node = cnode_peer:start(Config(Dir)),
     Ids = [<<"text">>, {a, 1}, #{b => 2, a => 1}, 1 bsl 80, binary:copy(<<"x">>, 3000), binary:copy(<<"x">>, 3001)],
@@ -167,8 +168,22 @@ ids() ->
     end),
     file:del_dir_r(Dir).
 
+offline() ->
+    with_node(fun(Dir) -> config(Dir, #{mode => on_stop}) end, fun(Node, _) ->
+        Admin = {cnode_admin, name(Node)},
+        [{ok, N} = call(Node, N, {add, N}) || N <- lists:seq(1, 200)],
+        ok = gen_server:call(Admin, {offline, ?POOL}),
+        eventually(fun() ->
+            {ok, #{total := Total}} = gen_server:call(Admin, {count, ?POOL}),
+            Total =:= 0
+        end),
+        ?assertEqual({error, unavailable}, call(Node, 1, get)),
+        ok = gen_server:call(Admin, {online, ?POOL}),
+        [?assertEqual(N, call(Node, N, get)) || N <- lists:seq(1, 200)]
+    end).
+
 many() ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+    Config = fun on_change_config/1,
     Dir = dir(),
     Node = cnode_peer:start(Config(Dir)),
     [cnode_pool:cast(pool(Node), N, {add, N}) || N <- lists:seq(1, 20000)],
@@ -184,33 +199,42 @@ many() ->
 %% ------------------------------------------------------------------ SIGKILL
 
 %% Writers that never stop; the node is killed at any moment, again and again.
-%% Every value that was answered must be there, or a newer one.
+%% Every value that was answered must be there, or a newer one. CNODE_FULL_TESTS:
+%% until there were 100 000 updates.
 killed_test_() ->
-    Rounds = list_to_integer(os:getenv("CNODE_PERSIST_ROUNDS", "10")),
+    {Updates, Writers, Pause} =
+        case os:getenv("CNODE_FULL_TESTS") of
+            false -> {0, 32, 100};
+            _ -> {100000, 256, 800}
+        end,
     cnode_peer:tests([
-        {"no answered value is lost by SIGKILL", {timeout, 600, fun() -> killed(Rounds) end}}
+        {"no answered value is lost by SIGKILL", {timeout, 600, fun() -> killed(Updates, Writers, Pause) end}}
     ], 1).
 
-killed(Rounds) ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+killed(Updates, Writers, Pause) ->
     Dir = dir(),
-    Answered = lists:foldl(
-        fun(Round, Before) ->
-            Node = cnode_peer:start(Config(Dir)),
-            Known = check(Node, Before),
-            Self = self(),
-            Writers = [spawn_link(fun() -> writer(Self, pool(Node), Id, maps:get(Id, Known, 0)) end)
-                || Id <- lists:seq(1, 32)],
-            timer:sleep(100 + Round * 37 rem 200),
-            _ = cnode_peer:kill(Node),
-            maps:from_list([receive {Writer, Id, N} -> {Id, N} end || Writer <- Writers])
-        end,
-        #{},
-        lists:seq(1, Rounds)
-    ),
-    next_life(Config, Dir, fun(Node) -> check(Node, Answered) end),
-    io:format(user, "  ~b answered updates, ~b times SIGKILL~n", [lists:sum(maps:values(Answered)), Rounds]),
+    {Rounds, Answered} = killed(Dir, 1, #{}, Updates, Writers, Pause),
+    next_life(fun on_change_config/1, Dir, fun(Node) -> check(Node, Answered) end),
+    io:format(user, "  ~b answered updates, ~b times SIGKILL~n", [total(Answered), Rounds]),
     file:del_dir_r(Dir).
+
+killed(Dir, Round, Before, Updates, Writers, Pause) ->
+    Node = cnode_peer:start(on_change_config(Dir)),
+    Known = check(Node, Before),
+    Self = self(),
+    Pids = [spawn_link(fun() -> writer(Self, pool(Node), Id, maps:get(Id, Known, 0)) end)
+        || Id <- lists:seq(1, Writers)],
+    timer:sleep(Pause + Round * 37 rem 200),
+    _ = cnode_peer:kill(Node),
+    Answered = maps:from_list([receive {Pid, Id, N} -> {Id, N} end || Pid <- Pids]),
+    case Round >= 10 andalso total(Answered) >= Updates of
+        true -> {Round, Answered};
+        false -> killed(Dir, Round + 1, Answered, Updates, Writers, Pause)
+    end.
+
+total(Answered) -> lists:sum(maps:values(Answered)).
+
+on_change_config(Dir) -> config(Dir, #{mode => on_change}).
 
 %% At least what was answered, and at most one more, which was not.
 check(Node, Answered) ->
@@ -265,7 +289,7 @@ full() ->
     end).
 
 corrupt() ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+    Config = fun on_change_config/1,
     Dir = dir(),
     Node = cnode_peer:start(Config(Dir)),
     {ok, 77777777} = call(Node, 1, {add, 77777777}),
@@ -281,7 +305,7 @@ corrupt() ->
     file:del_dir_r(Dir).
 
 locked() ->
-    Config = fun(Dir) -> config(Dir, #{mode => on_change}) end,
+    Config = fun on_change_config/1,
     with_node(Config, fun(_, Dir) ->
         {error, Reason} = cnode_peer:try_start(Config(Dir), #{}),
         ?assertNotEqual(nomatch, string:find(io_lib:format("~p", [Reason]), "another node uses"))
