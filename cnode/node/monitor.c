@@ -369,6 +369,13 @@ bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
     return true;
 }
 
+bool monitor_is_on(struct node *node, struct pid watcher, const struct ref *ref)
+{
+    const struct monitor *monitor = find(node, ref);
+
+    return monitor != NULL && pid_equal(monitor->watcher, watcher);
+}
+
 void monitor_node_down(struct node *node, struct remote *remote)
 {
     struct list *it;

@@ -68,6 +68,9 @@ void monitor_process_ends(struct node *node, struct process *process,
  * there is no such monitor. */
 bool monitor_fire(struct node *node, struct pid watcher, const struct ref *ref,
                   struct cnode_term reason);
+/* It has not fired, nor was it stopped. */
+bool monitor_is_on(struct node *node, struct pid watcher,
+                   const struct ref *ref);
 /* The connection is lost. */
 void monitor_node_down(struct node *node, struct remote *remote);
 

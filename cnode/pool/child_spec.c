@@ -71,6 +71,23 @@ static void parse_args(struct cnode_term args, struct child_spec *out)
     }
 }
 
+/* {{M, F, Args}, Restart, Shutdown, Type, [M, cnode]} */
+static bool names_cnode(struct cnode_term spec)
+{
+    struct cnode_term parts[5], module;
+    struct cnode_list list;
+
+    if (!term_get_tuple(spec, 5, parts) || !cnode_list(parts[4], &list)) {
+        return false;
+    }
+    while (cnode_list_next(&list, &module)) {
+        if (term_is_atom(module, A_cnode)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool child_spec_parse(struct cnode_term spec, struct child_spec *out)
 {
     struct cnode_term start, mfa[3];
@@ -88,6 +105,7 @@ bool child_spec_parse(struct cnode_term spec, struct child_spec *out)
         .module = mfa[0],
         .args = term_nil(),
         .context = atom_term(A_undefined),
+        .is_of_cnode = names_cnode(spec),
     };
     parse_args(mfa[2], out);
     return true;

@@ -31,6 +31,7 @@ struct child_spec {
      * in [{ref, Module, Id}, [Args], Context]. */
     bool has_ref;
     struct cnode_term ref_module, id, args, context;
+    bool is_of_cnode; /* a C node asks: it names one more module, cnode */
 };
 
 /* False when it is neither form. */

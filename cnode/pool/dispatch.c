@@ -8,12 +8,15 @@
 
 #include "base/metric.h"
 #include "node/node.h"
+#include "pool/absent.h"
 #include "pool/known.h"
 #include "pool/lost.h"
 #include "pool/parts.h"
+#include "pool/place.h"
 #include "pool/pools.h"
 #include "pool/run.h"
 #include "pool/segment.h"
+#include "pool/standing.h"
 #include "pool/waiting.h"
 #include "term/build.h"
 
@@ -105,6 +108,25 @@ static bool check_recipient(struct pool *pool, const struct gen_message *gen,
     return true;
 }
 
+/* Not locked, not offline. One that is full says so itself. */
+bool dispatch_starts_here(const struct pool *pool)
+{
+    return standing_is_online(pool->standing) &&
+           !standing_is_locked(pool->standing) &&
+           !pool->config->top.stand_alone;
+}
+
+static void place_absent(struct pool *pool, const struct worker_key *key,
+                         const struct signal *signal,
+                         const struct envelope *envelope)
+{
+    struct absent_start start = {.args = term_nil(),
+                                 .context = envelope->context};
+
+    start.is_sticky = envelope_is_sticky(envelope, &start.at_least);
+    absent_place(&pool->absents, key, &start, signal, PART_ENVELOPE);
+}
+
 /* The worker of the key, started if need be; NULL: the caller was told, or will
  * be by the process that the registry has for it. */
 static struct cnode_worker *find_or_start(struct segment *segment,
@@ -120,6 +142,9 @@ static struct cnode_worker *find_or_start(struct segment *segment,
                                   .context = envelope->context};
     struct pid other;
 
+    if (dispatch_is_placing(pool, key, signal, PART_ENVELOPE)) {
+        return NULL;
+    }
     if (w != NULL) {
         return w;
     }
@@ -129,6 +154,14 @@ static struct cnode_worker *find_or_start(struct segment *segment,
     }
     if (!envelope->spawn) {
         refuse(pool, gen, "{nack, not_registered}", TERM_NONE);
+        return NULL;
+    }
+    if (place_is_shared(pool->place)) {
+        place_absent(pool, key, signal, envelope);
+        return NULL;
+    }
+    if (!dispatch_starts_here(pool)) {
+        refuse(pool, gen, "{error, unavailable}", TERM_NONE);
         return NULL;
     }
     start.face = roll_choose_face(pool->roll);
@@ -174,6 +207,13 @@ void dispatch_envelope(struct pool *pool, const struct signal *signal,
     if (w != NULL) {
         dispatch_to_worker(w, signal, SIGNAL_BY_REF);
     }
+}
+
+bool dispatch_is_placing(struct pool *pool, const struct worker_key *key,
+                         const struct signal *signal, uint64_t id)
+{
+    return pool->absents.by_key.count > 0 &&
+           absent_take(&pool->absents, key, signal, id);
 }
 
 void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,

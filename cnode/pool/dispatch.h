@@ -19,6 +19,15 @@
 void dispatch_envelope(struct pool *pool, const struct signal *signal,
                        const struct received *received);
 
+/* It takes part in placement: may a worker start here that nobody has placed?
+ */
+bool dispatch_starts_here(const struct pool *pool);
+
+/* Something for a ref that is being placed: it waits with the others. `id` as
+ * in absent_take(). */
+bool dispatch_is_placing(struct pool *pool, const struct worker_key *key,
+                         const struct signal *signal, uint64_t id);
+
 /* A message to a worker that exists: at once when it is idle, else it waits its
  * turn. Inside a callback of the scheduler, as the last thing. */
 void dispatch_to_worker(struct cnode_worker *w, const struct signal *signal,

@@ -92,25 +92,63 @@ bool envelope_parse(struct cnode_term term, struct envelope *envelope)
     return true;
 }
 
+static bool find_option(struct cnode_term options, const char *name,
+                        struct cnode_term *value)
+{
+    struct cnode_term item, pair[2];
+    struct cnode_list list;
+
+    if (cnode_map_get(options, name, value)) {
+        return true;
+    }
+    if (!cnode_list(options, &list)) {
+        return false;
+    }
+    while (cnode_list_next(&list, &item)) {
+        if (term_get_tuple(item, 2, pair) && cnode_is_atom(pair[0], name)) {
+            *value = pair[1];
+            return true;
+        }
+    }
+    return false;
+}
+
 bool envelope_option(struct cnode_term options, const char *name,
                      bool otherwise)
 {
-    struct cnode_term value, pair[2];
-    struct cnode_list list;
+    struct cnode_term value;
     bool result = otherwise;
 
-    if (cnode_map_get(options, name, &value)) {
+    if (find_option(options, name, &value)) {
         (void)cnode_get_bool(value, &result);
-        return result;
-    }
-    if (!cnode_list(options, &list)) {
-        return otherwise;
-    }
-    while (cnode_list_next(&list, &value)) {
-        if (term_get_tuple(value, 2, pair) && cnode_is_atom(pair[0], name)) {
-            (void)cnode_get_bool(pair[1], &result);
-            break;
-        }
     }
     return result;
+}
+
+/* true, or a health. */
+static bool read_sticky(struct cnode_term value, double *at_least)
+{
+    int64_t whole;
+
+    *at_least = -1;
+    if (term_is_none(value)) {
+        return false;
+    }
+    if (cnode_get_int(value, &whole)) {
+        *at_least = (double)whole;
+        return true;
+    }
+    return term_is_atom(value, A_true) || cnode_get_float(value, at_least);
+}
+
+bool envelope_is_sticky(const struct envelope *envelope, double *at_least)
+{
+    struct cnode_term value;
+
+    if (find_option(envelope->options, "sticky", &value) &&
+        read_sticky(value, at_least)) {
+        return true;
+    }
+    return read_sticky(setting_of(envelope->settings, SETTING_STICKY),
+                       at_least);
 }

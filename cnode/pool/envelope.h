@@ -41,6 +41,10 @@ bool envelope_timeout(const struct envelope *envelope, uint64_t *ms);
 bool envelope_parse_ref(struct cnode_term recipient, struct cnode_term *module,
                         struct cnode_term *id);
 
+/* The options, or else the settings, want the worker started where it is asked
+ * for, if that node has at least that health; below 0: as the pool says. */
+bool envelope_is_sticky(const struct envelope *envelope, double *at_least);
+
 /* The value of a boolean option in a keyword list or map; `otherwise` when it
  * is not there. */
 bool envelope_option(struct cnode_term options, const char *name,

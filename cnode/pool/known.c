@@ -15,6 +15,7 @@
 #include "node/node.h"
 #include "pool/dispatch.h"
 #include "pool/known_source.h"
+#include "pool/parts.h"
 #include "pool/pools.h"
 #include "registry/syn.h"
 #include "term/build.h"
@@ -328,6 +329,8 @@ void known_pass_on(struct pool *pool, struct pid pid,
 
     if (rc != 0) {
         dispatch_refuse(pool, signal, atom_term(A_overloaded));
+    } else {
+        parts_passed(pool, signal, pid);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "pool/dispatch.h"
 #include "pool/pools.h"
 #include "pool/supervisor.h"
+#include "term/build.h"
 
 struct order {
     struct pool *to;
@@ -221,6 +222,42 @@ void parts_pass_on(struct pool *pool, uint32_t part,
         dispatch_refuse(pool, signal, atom_term(A_shutdown));
     } else if (door_deliver(pool->node, &message) != 0) {
         dispatch_refuse(pool, signal, atom_term(A_overloaded));
+    }
+}
+
+void parts_passed(struct pool *part, const struct signal *signal, struct pid to)
+{
+    struct signal message = {
+        .kind = SIGNAL_MESSAGE, .to = pool_pid(part), .id = PART_PASSED};
+    struct gen_message gen;
+    struct buf buf;
+
+    gen_parse(signal->term, &gen);
+    if (gen.kind != GEN_CALL) {
+        return;
+    }
+    if (part->part == 0) {
+        passed_on(&part->passed, &gen.from, to);
+        return;
+    }
+    buf_init(&buf, 0);
+    term_format(&buf, "{{~t, ~t}, ~p}", gen.from.pid, gen.from.tag, to);
+    if (!pid_is_none(message.to) && buf_error(&buf) == 0) {
+        message.term = term_at(buf_data(&buf), buf_size(&buf));
+        (void)door_deliver(part->node, &message);
+    }
+    buf_fini(&buf);
+}
+
+void parts_take_passed(struct pool *head, struct cnode_term message)
+{
+    struct gen_from from;
+    struct cnode_term to;
+    struct pid pid;
+
+    if (cnode_match(message, "{{~t, ~t}, ~t}", &from.pid, &from.tag, &to) &&
+        term_get_pid(to, &pid)) {
+        passed_on(&head->passed, &from, pid);
     }
 }
 

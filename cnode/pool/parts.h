@@ -18,7 +18,7 @@
 #ifndef CNODE_POOL_PARTS_H
 #define CNODE_POOL_PARTS_H
 
-#include "term/ident.h"
+#include "term/view.h"
 
 struct pool;
 struct process;
@@ -53,8 +53,14 @@ enum part_message {
     PART_ENVELOPE = 0,  /* as the pool gets it */
     PART_REQUEST = 1,   /* to a worker supervisor: its index << 8 */
     PART_CALL_LOST = 2, /* to the head: {{Pid, Tag}, Reason} */
+    PART_PASSED = 4,    /* to the head: {{Pid, Tag}, To} */
     PART_NAMED = 3,     /* to the worker that has a name: {Name, Message} */
 };
+
+/* The head watches whom a message was passed on to, if that is a call. */
+void parts_passed(struct pool *part, const struct signal *signal,
+                  struct pid to);
+void parts_take_passed(struct pool *head, struct cnode_term message);
 
 /* Refused when too much waits there. */
 void parts_pass_on(struct pool *pool, uint32_t part,

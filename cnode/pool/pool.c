@@ -17,6 +17,7 @@
 #include "pool/known.h"
 #include "pool/parts.h"
 #include "pool/persist.h"
+#include "pool/place.h"
 #include "pool/pools.h"
 #include "pool/service.h"
 #include "pool/supervisor.h"
@@ -91,6 +92,9 @@ static void share(struct pool *pool, struct pool *head)
         pool->segment_pids = mem_zalloc(segments * sizeof(*pool->segment_pids));
         pool->roll = roll_new();
         pool->known = known_new(pool);
+        pool->place = pool->known != NULL
+                          ? place_new(&pool->pools->broker, pool->config, pool)
+                          : NULL;
         pool->standing = mem_zalloc(sizeof(*pool->standing));
         standing_init(pool->standing,
                       pool->config->top.state == POOL_STATE_ONLINE
@@ -101,6 +105,7 @@ static void share(struct pool *pool, struct pool *head)
         pool->part_pids = head->part_pids;
         pool->roll = head->roll;
         pool->known = head->known;
+        pool->place = head->place;
         pool->standing = head->standing;
     }
     pool->parts[pool->part] = pool;
@@ -156,6 +161,8 @@ struct pool *pool_new(struct pools *pools, const struct pool_config *config,
     worker_slab_init(&pool->slab,
                      sizeof(struct cnode_worker) + state_bytes(pool),
                      pool->known != NULL ? KNOWN_BYTES : 0);
+    passed_init(&pool->passed, pool->node, &pool->process);
+    absents_init(&pool->absents, pool->node, &pool->process, pool, pool->place);
     init_segments(pool);
     intensity_init(&pool->children, restarts, period_ms);
     intensity_init(&pool->self, restarts, period_ms);
@@ -258,6 +265,9 @@ int pool_open(struct pool *pool)
 {
     int rc = open_self(pool);
 
+    if (rc == 0 && pool->place != NULL) {
+        place_opened(pool->place);
+    }
     if (rc == 0) {
         rc = open_faces(pool);
     }
@@ -500,6 +510,7 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
 
 static void close_self(struct pool *pool, struct cnode_term reason)
 {
+    passed_clear(&pool->passed);
     node_exit(pool->node, &pool->process, reason);
     if (pool->config->is_service) {
         service_close_gate(pool);
@@ -613,6 +624,8 @@ void pool_free(struct pool *pool)
             service_close_gate(pool);
         }
     }
+    passed_clear(&pool->passed);
+    absents_fini(&pool->absents);
     loop_timer_stop(loop, &pool->work);
     loop_timer_stop(loop, &pool->sweep);
     recount_fini(pool);
@@ -625,6 +638,7 @@ void pool_free(struct pool *pool)
     intensity_fini(&pool->self);
     if (pool->part == 0) {
         roll_free(pool->roll);
+        place_free(pool->place);
         known_free(pool->known);
         mem_free(pool->standing);
         mem_free(pool->parts);

@@ -20,10 +20,12 @@
 
 #include "base/list.h"
 #include "base/timer.h"
+#include "pool/absent.h"
 #include "pool/drain.h"
 #include "pool/face.h"
 #include "pool/grade.h"
 #include "pool/offload.h"
+#include "pool/passed.h"
 #include "pool/pool_config.h"
 #include "pool/recount.h"
 #include "pool/roll.h"
@@ -52,6 +54,9 @@ struct pool {
     struct roll *roll;         /* of the head */
     struct known *known;       /* of the head; NULL: in no registry */
     struct persist *persist;   /* of this part; NULL: its state is not kept */
+    struct place *place;       /* of the head; NULL as well */
+    struct passed passed;      /* of the head: calls for workers elsewhere */
+    struct absents absents;    /* refs of this part that are being placed */
     struct standing *standing; /* of the head */
 
     enum pool_state state;

@@ -127,6 +127,9 @@ int pools_start(struct pools *pools, const struct pool_settings *settings)
     int rc = 0;
 
     pools->settings = settings;
+    if (pools->syn != NULL) {
+        rc = broker_start(&pools->broker, pools);
+    }
     for (uint32_t i = 0; i < schedulers; i++) {
         struct pools *one = pools_of(pools, i);
 
@@ -210,6 +213,17 @@ struct pool *pools_find(const struct pools *pools, atom_t name)
 
 /* --- envelopes for workers that ended */
 
+/* Another node has passed the call on to a worker whose end it does not know
+ * yet: nobody watches that. */
+static bool is_passed_on(const struct signal *signal,
+                         const struct gen_message *gen)
+{
+    struct pid caller;
+
+    return !pid_is_none(signal->from) && term_get_pid(gen->from.pid, &caller) &&
+           !pid_equal(signal->from, caller);
+}
+
 /* What was cast to the pid of a worker a short while after its end goes to its
  * ref. Callers who watch the pid learn of its end themselves. */
 static bool forward(void *owner, const struct signal *signal)
@@ -228,7 +242,7 @@ static bool forward(void *owner, const struct signal *signal)
     }
     pool = entry->pool;
     gen_parse(signal->term, &gen);
-    if (gen.kind == GEN_CALL) {
+    if (gen.kind == GEN_CALL && !is_passed_on(signal, &gen)) {
         return false;
     }
     if (!envelope_parse(gen.body, &envelope) || !envelope.has_ref ||
@@ -328,6 +342,7 @@ void pools_stop(struct pools *pools, uint64_t timeout_ms,
     pools->on_stopped = on_stopped;
     pools->owner = owner;
     pools->stopping = pools->node->count;
+    broker_stop(&pools->broker);
     loop_timer_start(node_loop(pools->node), &pools->deadline, timeout_ms);
     do_stop(pools->node, pools);
     for (uint32_t i = 1; i < pools->node->count; i++) {
@@ -391,6 +406,7 @@ void pools_fini(struct pools *pools)
     struct pools *all = pools->all;
 
     loop_timer_stop(node_loop(pools->node), &pools->deadline);
+    broker_fini(&pools->broker);
     for (int heads = 0; heads < 2; heads++) {
         for (uint32_t i = 0; i < pools->node->count; i++) {
             free_pools(pools_of(pools, i), heads != 0);

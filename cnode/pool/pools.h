@@ -9,6 +9,7 @@
 #define CNODE_POOL_POOLS_H
 
 #include "node/spawn.h"
+#include "pool/broker.h"
 #include "pool/dead_letters.h"
 #include "pool/ended.h"
 #include "pool/pool.h"
@@ -41,7 +42,8 @@ struct pools {
     bool is_over; /* on_stopped has run: nothing more is ended */
 
     /* the root */
-    uint32_t next_spawn; /* scheduler that has the next one, modulo */
+    struct broker broker; /* with syn only */
+    uint32_t next_spawn;  /* scheduler that has the next one, modulo */
     const struct pool_settings *settings; /* NULL until it starts */
     uint32_t stopping;     /* schedulers whose pools have not ended */
     struct timer deadline; /* of pools_stop() */

@@ -15,8 +15,11 @@
 #include "pool/inquiry.h"
 #include "pool/known.h"
 #include "pool/parts.h"
+#include "pool/place.h"
 #include "pool/pools.h"
 #include "pool/run.h"
+#include "pool/standing.h"
+#include "pool/start.h"
 #include "pool/waiting.h"
 #include "term/build.h"
 
@@ -71,6 +74,38 @@ static void pass_on(const struct view *view, uint32_t part)
                   PART_REQUEST | (uint64_t)view->face << 8);
 }
 
+/* It is not for us alone whether the worker starts here: others may be about to
+ * start it as well. The arbiter of a ref has made sure of that. True: whoever
+ * asks is or will be told. */
+static bool is_placed(const struct view *view, const struct worker_key *key,
+                      const struct child_spec *child,
+                      const struct cnode_worker *w)
+{
+    struct pool *pool = view->pool;
+    uint64_t id = PART_REQUEST | (uint64_t)view->face << 8;
+
+    if (!child->is_of_cnode &&
+        dispatch_is_placing(pool, key, view->signal, id)) {
+        return true;
+    }
+    if (w != NULL) {
+        return false;
+    }
+    if (!standing_is_online(pool->standing) || pool->config->top.stand_alone) {
+        reply(view, "{error, ~t}", atom_term(A_unavailable));
+        return true;
+    }
+    if (child->is_of_cnode || !place_has_arbiters(pool->place)) {
+        return false;
+    }
+    absent_place(&pool->absents, key,
+                 &(struct absent_start){.args = child->args,
+                                        .context = child->context,
+                                        .is_fixed = true},
+                 view->signal, id);
+    return true;
+}
+
 /* One worker per ref: if it is there, that is the one; or one that the registry
  * has for it. */
 static void start_worker(const struct view *view, struct cnode_term spec)
@@ -107,6 +142,9 @@ static void start_worker(const struct view *view, struct cnode_term spec)
         return;
     }
     w = worker_table_get(&segment->table, &key);
+    if (is_placed(view, &key, &child, w)) {
+        return;
+    }
     start = (struct segment_start){.face = view->face != FACE_NONE
                                                ? view->face
                                                : roll_choose_face(pool->roll),
@@ -294,6 +332,8 @@ void supervisor_pool_message(struct pool *pool, const struct signal *signal)
 
     if ((signal->id & 0xff) == PART_CALL_LOST) {
         on_call_lost(pool, signal->term);
+    } else if ((signal->id & 0xff) == PART_PASSED) {
+        parts_take_passed(pool, signal->term);
     } else if ((signal->id & 0xff) == PART_NAMED) {
         known_take(pool, signal);
     } else if (pool->state != POOL_UP) { /* another part than the head */
@@ -302,7 +342,10 @@ void supervisor_pool_message(struct pool *pool, const struct signal *signal)
         answer_for_part(pool, signal, gen);
     } else if (received->is_envelope) {
         dispatch_envelope(pool, signal, received);
-    } else if (!is_no_call(gen)) {
+    } else if (gen->kind == GEN_INFO &&
+               passed_down(&pool->passed, signal->term)) {
+        METRIC_INC(passed_lost);
+    } else if (!is_no_call(gen) && !start_request(pool, signal, gen)) {
         children_answer(pool, gen);
     }
     received_forget(received);

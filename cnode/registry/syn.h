@@ -64,6 +64,10 @@ struct syn {
     void *judge_owner;
     syn_told_fn told; /* NULL: nobody listens */
     void *told_owner;
+    /* Who is in the groups of a scope has changed; only to take note of it. Set
+     * by the pool layer; on scheduler 0. */
+    void (*groups_changed)(void *owner, atom_t scope);
+    void *groups_owner;
     struct map questions;    /* to owners on other nodes: syn_calls.h */
     struct list multi_calls; /* under way: syn_multi_call.h */
     uint32_t multi_call_count;

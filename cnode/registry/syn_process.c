@@ -173,6 +173,15 @@ static void on_retire(void *owner, void *memory, retired_free_fn free_it)
     syn_reclaim_retire(&p->syn->reclaim, memory, free_it);
 }
 
+static void on_changed(void *owner)
+{
+    const struct syn_process *p = owner;
+
+    if (p->syn->groups_changed != NULL) {
+        p->syn->groups_changed(p->syn->groups_owner, p->scope.scope);
+    }
+}
+
 static const struct syn_scope_events events = {
     .send = on_send,
     .send_block = on_send_block,
@@ -184,6 +193,7 @@ static const struct syn_scope_events events = {
     .wake = on_wake,
     .now = on_now,
     .retire = on_retire,
+    .changed = on_changed,
 };
 
 /* --- its life */

@@ -28,6 +28,7 @@ int syn_scope_init(struct syn_scope *scope, enum syn_kind kind, atom_t name,
                                 .owner = owner,
                                 .slice = SYN_SLICE};
     syn_table_init(&scope->table, kind, events->retire, owner);
+    scope->table.changed = kind == SYN_GROUPS ? events->changed : NULL;
     map_init(&scope->remotes, remote_equal);
     syn_rival_init(scope);
     list_init(&scope->jobs);

@@ -63,6 +63,8 @@ struct syn_scope_events {
     void (*wake)(void *owner);
     int64_t (*now)(void *owner); /* CLOCK_REALTIME, nanoseconds */
     retire_fn retire;            /* base/shared_map.h */
+    /* Who is in the groups has changed; may be NULL. Only to take note. */
+    void (*changed)(void *owner);
 };
 
 struct syn_scope {

@@ -319,6 +319,13 @@ static void leave_pid(struct syn_table *table, struct syn_entry *entry)
 
 /* --- put */
 
+static void tell_changed(const struct syn_table *table)
+{
+    if (table->changed != NULL) {
+        table->changed(table->owner);
+    }
+}
+
 static uint64_t bytes_of(const struct syn_entry *entry)
 {
     return entry == NULL ? 0 : (uint64_t)entry->name_bytes + entry->meta_bytes;
@@ -447,6 +454,7 @@ int syn_table_put(struct syn_table *table, struct syn_entry *old,
         forget(table, old);
     }
     *result = entry;
+    tell_changed(table);
     return 0;
 }
 
@@ -478,6 +486,7 @@ void syn_table_remove(struct syn_table *table, struct syn_entry *entry)
         syn_groups_close(table, group);
     }
     forget(table, entry);
+    tell_changed(table);
 }
 
 /* --- walked */

@@ -65,6 +65,7 @@ struct syn_table {
     struct list walks; /* struct syn_walk.in_table */
     struct heap heap;  /* of the entries of a registry */
     retire_fn retire;
+    void (*changed)(void *owner); /* NULL, or hears of every change */
     void *owner;
     struct buf scratch;
 };
