@@ -105,9 +105,10 @@ struct cnode_term extras_args(const struct cnode_worker *w)
 
 struct cnode_term extras_context(const struct cnode_worker *w)
 {
-    return w->extras != NULL && w->extras->context != NULL
-               ? cnode_kept_term(w->extras->context)
-               : atom_term(A_undefined);
+    if (w->extras != NULL && w->extras->context != NULL) {
+        return cnode_kept_term(w->extras->context);
+    }
+    return atom_term(w->context_is_nil ? A_nil : A_undefined);
 }
 
 /* --- callers */

@@ -186,10 +186,10 @@ static int keep_start(struct cnode_worker *w, const struct segment_start *start)
     bool has_args = cnode_type(start->args) != CNODE_TYPE_NIL;
     bool has_context = !term_is_atom(start->context, A_undefined) &&
                        !term_is_atom(start->context, A_nil);
-
     uint64_t before = record_bytes(w);
     int rc;
 
+    w->context_is_nil = term_is_atom(start->context, A_nil);
     if (worker_pool(w)->behaviour->init == NULL ||
         (!has_args && !has_context)) {
         return 0;

@@ -48,6 +48,7 @@ struct cnode_worker {
     uint16_t face;         /* counts for that worker supervisor; FACE_NONE */
     uint8_t status;
     bool id_is_integer;
+    bool context_is_nil; /* of its start; any other one is in the extras */
 };
 
 /* The id of a message says which way it came. What came through us is for the
