@@ -327,23 +327,44 @@ static void route(struct broker *broker, struct routed *routed)
     }
 }
 
+/* The message to the pool, as its worker is to get it. */
+static void put_inner(struct buf *buf, const struct gen_message *gen,
+                      struct cnode_term body)
+{
+    if (gen->kind == GEN_CALL) {
+        term_format(buf, "{~A, {~t, ~t}, ~t}", A_gen_call, gen->from.pid,
+                    gen->from.tag, body);
+    } else {
+        term_format(buf, "{~A, ~t}", A_gen_cast, body);
+    }
+}
+
+/* {cnode_pool, Pool, Id, Body} */
 static void on_routed(struct broker *broker, const struct signal *signal,
+                      const struct gen_message *gen,
                       const struct cnode_term parts[4])
 {
     struct routed routed = {.message = *signal};
+    struct buf buf;
     int rc;
 
-    routed.message.term = parts[3];
-    gen_parse(parts[3], &routed.gen);
-    rc = find_foreign(broker, parts[1], &routed.foreign);
+    buf_init(&buf, 0);
+    put_inner(&buf, gen, parts[3]);
+    rc = buf_error(&buf);
+    if (rc == 0) {
+        rc = find_foreign(broker, parts[1], &routed.foreign);
+    }
     if (rc == 0) {
         rc = worker_key_make(&routed.key, parts[2], &broker->pools->key_bytes);
     }
     if (rc == 0) {
+        routed.message.term = term_at(buf_data(&buf), buf_size(&buf));
+        gen_parse(routed.message.term, &routed.gen);
         route(broker, &routed);
     } else {
-        refuse_error(broker, &routed.gen, rc);
+        refuse_error(broker, gen, rc);
     }
+    buf_fini(&buf);
 }
 
 static void on_whereis(struct broker *broker, const struct gen_message *gen,
@@ -373,13 +394,13 @@ static void on_message(struct process *process, const struct signal *signal)
         passed_down(&broker->passed, signal->term)) {
         return;
     }
-    if (term_get_tuple(signal->term, 4, parts) &&
+    gen_parse(signal->term, &gen);
+    if (gen.kind != GEN_INFO && term_get_tuple(gen.body, 4, parts) &&
         term_is_atom(parts[0], A_cnode_pool) &&
         signal->from.node == broker->node->name) {
-        on_routed(broker, signal, parts);
+        on_routed(broker, signal, &gen, parts);
         return;
     }
-    gen_parse(signal->term, &gen);
     if (gen.kind == GEN_CALL && term_get_tuple(gen.body, 3, parts) &&
         term_is_atom(parts[0], A_whereis)) {
         on_whereis(broker, &gen, parts);

@@ -4,9 +4,9 @@
  * other nodes for workers, and one struct place for each pool, of ours or not.
  * On scheduler 0.
  *
- * A worker that wants one of a pool which this node does not host sends the
- * whole message to cnode_pools, as {cnode_pool, Pool, Id, Message}: so all that
- * one process sends to one ref goes one way, in order.
+ * A worker of ours that wants one of a pool which this node does not host calls
+ * or casts {cnode_pool, Pool, Id, Message} to it: so all that one process sends
+ * to one ref goes one way, in order. {whereis, Pool, Id}: Pid or undefined.
  */
 #ifndef CNODE_POOL_BROKER_H
 #define CNODE_POOL_BROKER_H

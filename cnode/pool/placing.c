@@ -24,6 +24,7 @@ struct placing {
     struct place_order order; /* its terms lie in `what` */
     struct cnode_kept *what;  /* {Id, Args, Context} */
     struct cnode_term id;
+    struct cnode_kept *refused; /* why the last one did not take it */
     atom_t tried[PLACING_TRIES];
     unsigned tries, arbiters;
     /* --- the call under way */
@@ -75,6 +76,13 @@ static struct broker *broker_of(const struct placing *p)
 
 /* --- its beginning and end */
 
+static void placing_free(struct placing *p)
+{
+    cnode_term_free(p->what);
+    cnode_term_free(p->refused);
+    mem_free(p);
+}
+
 static void finish(struct placing *p, const struct place_result *result)
 {
     struct broker *broker = broker_of(p);
@@ -85,8 +93,7 @@ static void finish(struct placing *p, const struct place_result *result)
     (void)map_remove(&p->place->by_key, p->order.key.hash, &p->order.key);
     broker->placing--;
     done(arg, result);
-    cnode_term_free(p->what);
-    mem_free(p);
+    placing_free(p);
 }
 
 static void fail(struct placing *p, struct cnode_term reason)
@@ -94,6 +101,13 @@ static void fail(struct placing *p, struct cnode_term reason)
     METRIC_INC(placements_failed);
     finish(p,
            &(struct place_result){.outcome = PLACED_NOWHERE, .reason = reason});
+}
+
+/* Nobody is left to be asked. */
+static void fail_with_last(struct placing *p)
+{
+    fail(p, p->refused != NULL ? cnode_kept_term(p->refused)
+                               : atom_term(A_unavailable));
 }
 
 static void placed_at(struct placing *p, struct pid pid)
@@ -355,7 +369,7 @@ static void next(struct placing *p)
     if (p->tries < PLACING_TRIES) {
         choose(p);
     } else {
-        fail(p, atom_term(A_unavailable));
+        fail_with_last(p);
     }
 }
 
@@ -426,7 +440,7 @@ static void choose(struct placing *p)
     if (is_younger(p, PLACE_NEW_MS)) {
         wait(p);
     } else {
-        fail(p, atom_term(A_unavailable));
+        fail_with_last(p);
     }
 }
 
@@ -450,9 +464,10 @@ static void on_error(struct placing *p, int asked, struct cnode_term reason)
         term_is_atom(parts[0], A_already_started) &&
         term_get_pid(parts[1], &pid)) {
         placed_at(p, pid);
-    } else if (asked != ASKS_ARBITER && is_turned_away(reason) &&
-               p->tries < PLACING_TRIES) {
-        choose(p);
+    } else if (asked != ASKS_ARBITER && is_turned_away(reason)) {
+        cnode_term_free(p->refused);
+        p->refused = cnode_term_copy(reason);
+        next(p);
     } else {
         fail(p, reason);
     }
@@ -591,7 +606,6 @@ void placing_drop_all(struct broker *broker)
         loop_timer_stop(node_loop(broker->node), &p->timer);
         (void)map_remove(&p->place->by_key, p->order.key.hash, &p->order.key);
         p->done(p->arg, NULL);
-        cnode_term_free(p->what);
-        mem_free(p);
+        placing_free(p);
     }
 }

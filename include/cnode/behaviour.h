@@ -375,6 +375,29 @@ CNODE_API int cnode_global_whereis(struct cnode_worker *w,
                                    struct cnode_term name, cnode_answer_fn fn,
                                    void *context);
 
+/* --- workers of pools, by their id: of pools that this node hosts, or others,
+ * C nodes or BEAMs with AdvancedPool. `pool` is the atom of its name. One that
+ * is nowhere is started first, on the node that placement chooses; messages
+ * wait meanwhile. The call context of the message being handled goes along. */
+
+/* A call: the answer is what the worker replies, or {error, Reason} when it
+ * could not be started ({error, unavailable}: by nobody). Errors as of
+ * cnode_call(); CNODE_ENDED: the worker ended before it replied. */
+CNODE_API int cnode_pool_call(struct cnode_worker *w, struct cnode_term pool,
+                              struct cnode_term id, uint64_t timeout_ms,
+                              cnode_answer_fn fn, void *context,
+                              const char *format, ...);
+CNODE_API int cnode_pool_cast(struct cnode_worker *w, struct cnode_term pool,
+                              struct cnode_term id, const char *format, ...);
+/* {ok, Pid}, also when it was there; {error, Reason}. `args` reach its init. */
+CNODE_API int cnode_pool_start(struct cnode_worker *w, struct cnode_term pool,
+                               struct cnode_term id, struct cnode_term args,
+                               cnode_answer_fn fn, void *context);
+/* Pid, or undefined; starts nothing. */
+CNODE_API int cnode_pool_whereis(struct cnode_worker *w, struct cnode_term pool,
+                                 struct cnode_term id, cnode_answer_fn fn,
+                                 void *context);
+
 /* --- syn: names and groups, any terms, shared with other nodes by scope, an
  * atom; a scope that this node does not take part in yet is started. The answer
  * is what syn returns, {error, Reason} where it raises. `pid` may be the worker

@@ -36,11 +36,31 @@ two_c_nodes_test_() ->
         end}
     ]).
 
+with_a_beam_test_() ->
+    cnode_peer:tests([
+        {"a BEAM's supervisor starts the worker, and it gets the messages in order", fun() -> with_beam(fun started_there/1) end},
+        {"the caller learns of its end", fun() -> with_beam(fun ends_there/1) end},
+        {"a pool without supervisors is asked for one", fun() -> with_beam(#{supervisors => none}, fun started_there/1) end},
+        {"what the supervisor refuses is handed on", fun() -> with_beam(fun refused/1) end},
+        {"answers that are none", fun() -> with_beam(fun lies/1) end},
+        {"a supervisor that is dead", fun() -> with_beam(#{supervisors => dead}, fun dead/1) end},
+        {"one that never answers", fun() -> with_beam(fun silent/1) end},
+        {"a status that is none", fun() -> with_beam(#{status => {pool_status, online}}, fun nobody/1) end},
+        {"a pool that is locked there", fun() -> with_beam(#{state => {locked, online}}, fun nobody/1) end},
+        {"a node that hosts nothing uses it from C", fun() -> with_beam(#{pools => #{}}, fun from_c/1) end},
+        {"and one that hosts it elsewhere", fun() -> with_beam(fun from_c/1) end}
+    ]).
+
+from_c_test_() ->
+    cnode_peer:tests([
+        {"C uses workers here and on another C node", fun() -> with_two(#{strategy => round_robin}, fun relays/1) end}
+    ]).
+
 %% ------------------------------------------------------------------ two nodes
 
 config(Cluster, Extra) ->
     #{
-        services => #{probe => #{behaviour => probe}},
+        services => #{probe => #{behaviour => probe}, relay => #{behaviour => relay}},
         pools => #{?POOL => maps:merge(#{behaviour => counter, registry => syn, cluster => Cluster}, Extra)}
     }.
 
@@ -201,3 +221,171 @@ start_child(Node, Id) -> gen_server:call(supervisor_of(Node), {start_child, spec
 supervisor_of(Node) ->
     {_, Sup, _, _} = lists:keyfind({worker_supervisor, 1}, 1, supervisor:which_children({?POOL, name(Node)})),
     Sup.
+
+%% ------------------------------------------------- C uses workers of any node
+
+relay(Node, Request) -> gen_server:call({relay, name(Node)}, Request, ?PATIENCE).
+
+relays({A, B}) ->
+    [?assertEqual({ok, 1}, relay(A, {call, ?POOL, Id, increment})) || Id <- lists:seq(1, 20)],
+    [?assertEqual({ok, 2}, relay(B, {call, ?POOL, Id, increment})) || Id <- lists:seq(1, 20)],
+    ?assertEqual(undefined, relay(A, {whereis, ?POOL, 99})),
+    {ok, Pid} = relay(A, {start, ?POOL, 99, []}),
+    eventually(fun() -> [relay(N, {whereis, ?POOL, 99}) || N <- [A, B]] =:= [Pid, Pid] end),
+    ?assertEqual([{ok, Pid}, {ok, Pid}], [relay(N, {start, ?POOL, 99, []}) || N <- [A, B]]),
+    [?assertEqual(ok, relay(N, {cast, ?POOL, 100, increment})) || N <- [A, B]],
+    eventually(fun() -> relay(B, {call, ?POOL, 100, value}) =/= {ok, 0} end).
+
+%% ------------------------------------------ a BEAM that hosts the pool, played
+
+%% This BEAM has the scopes of syn that matter, and a supervisor that does as it
+%% is told with {do, Fun}.
+with_beam(Fun) -> with_beam(#{}, Fun).
+
+with_beam(Opts, Fun) ->
+    cnode_peer:start_distribution(),
+    Test = self(),
+    Host = spawn_link(fun() -> host(Test, fun start_worker/1) end),
+    Sups =
+        case maps:get(supervisors, Opts, one) of
+            one -> [Host];
+            none -> [];
+            dead -> [dead_pid()]
+        end,
+    State = maps:get(state, Opts, online),
+    Window = {target_window, 50000, 10000, 100000},
+    Status = maps:get(status, Opts, {pool_status, State, ?POOL, 8.0, node(), 0, Window, 1}),
+    SupStatus = {worker_sup_status, online, ?POOL, initializing, node(), 0, {target_window, 2500, 500, 5000}, 1},
+    Scopes = [
+        scope("syn_pg_", ?CM, [{{service, ?POOL}, Host, Status, 1}]),
+        scope("syn_registry_", ?CM, []),
+        scope("syn_pg_", ?POOL, [{{node(), worker_sups}, Sup, SupStatus, 1} || Sup <- Sups]),
+        scope("syn_registry_", ?POOL, []),
+        scope("syn_registry_", ?REGISTRY, []),
+        scope("syn_pg_", ?REGISTRY, [])
+    ],
+    Config = config(#{}, #{stand_alone => true}),
+    C = cnode_peer:start(maps:merge(Config, maps:with([pools], Opts))),
+    try
+        true = net_kernel:connect_node(name(C)),
+        eventually(fun() ->
+            Members = cnode_syn:call(C, {syn, members, ?CM, {service, ?POOL}}),
+            is_list(Members) andalso length([x || {P, _} <- Members, P =:= Host]) =:= 1
+        end),
+        Fun({C, Host})
+    after
+        ?assertEqual(0, cnode_peer:stop(C)),
+        [stop_process(P) || P <- [Host | Scopes]]
+    end.
+
+stop_process(Pid) ->
+    unlink(Pid),
+    Monitor = monitor(process, Pid),
+    exit(Pid, kill),
+    receive
+        {'DOWN', Monitor, process, Pid, _} -> ok
+    end.
+
+dead_pid() ->
+    Pid = spawn(fun() -> ok end),
+    eventually(fun() -> not is_process_alive(Pid) end),
+    Pid.
+
+scope(Prefix, Scope, Entries) ->
+    Name = list_to_atom(Prefix ++ atom_to_list(Scope)),
+    Test = self(),
+    Pid = spawn_link(fun() ->
+        register(Name, self()),
+        Test ! {self(), ready},
+        scope_loop(Name, Entries)
+    end),
+    receive
+        {Pid, ready} -> Pid
+    end.
+
+scope_loop(Name, Entries) ->
+    receive
+        {'3.0', discover, From} -> {Name, node(From)} ! {'3.0', ack_sync, self(), Entries};
+        _ -> ok
+    end,
+    scope_loop(Name, Entries).
+
+%% Pool supervisor and worker supervisor in one.
+host(Test, Do) ->
+    receive
+        {do, Other} ->
+            host(Test, Other);
+        {'$gen_call', From, {start_child, #{type := supervisor}}} ->
+            gen_server:reply(From, {ok, self()}),
+            host(Test, Do);
+        {'$gen_call', From, {start_child, {{_, start_link, [{ref, ?WORKER, Id}, [_], _Context]}, permanent, 5000, worker, _}}} ->
+            case Do(Id) of
+                noreply -> ok;
+                Reply -> gen_server:reply(From, Reply)
+            end,
+            host(Test, Do)
+    end.
+
+start_worker(Id) ->
+    timer:sleep(50),
+    Worker = spawn(fun() -> worker(Id, 0) end),
+    {ok, Worker}.
+
+worker(Id, Count) ->
+    receive
+        {'$gen_call', From, {msg_envelope, _, call, {ref, ?WORKER, Id}, _, {s, {crash, Reason}, _, _}}} ->
+            _ = From,
+            exit(Reason);
+        {'$gen_call', From, {msg_envelope, _, call, {ref, ?WORKER, Id}, _, {s, Call, _, _}}} ->
+            gen_server:reply(From, {Call, Count + 1, node()}),
+            worker(Id, Count + 1);
+        {'$gen_cast', {msg_envelope, _, cast, {ref, ?WORKER, Id}, _, _}} ->
+            worker(Id, Count + 1)
+    end.
+
+started_there({C, _}) ->
+    Requests = [gen_server:send_request({?POOL, name(C)}, envelope(1, {n, N}, true, nil)) || N <- lists:seq(1, 20)],
+    Replies = [gen_server:receive_response(R, ?PATIENCE) || R <- Requests],
+    ?assertEqual([{reply, {{n, N}, N, node()}} || N <- lists:seq(1, 20)], Replies).
+
+ends_there({C, _}) ->
+    ?assertMatch({hello, 1, _}, ask(C, 1, hello)),
+    ?assertExit({{gone, wrong}, _}, ask(C, 2, {crash, {gone, wrong}})).
+
+refused({C, Host}) ->
+    [
+        begin
+            Host ! {do, fun(_) -> Answer end},
+            ?assertEqual(Answer, ask(C, {refused, Answer}, hello))
+        end
+     || Answer <- [{error, max_children}, {error, {bad, thing}}, {error, <<"text">>}]
+    ].
+
+lies({C, Host}) ->
+    [
+        begin
+            Host ! {do, fun(_) -> Answer end},
+            ?assertEqual({error, {bad_return_value, Answer}}, ask(C, {lies, Answer}, hello))
+        end
+     || Answer <- [{ok, not_a_pid}, ignore, [], {}, {ok}, {error, a, b}, #{ok => 1}]
+    ],
+    %% and nothing of it stays
+    Host ! {do, fun start_worker/1},
+    ?assertMatch({hello, 1, _}, ask(C, {lies, {ok, not_a_pid}}, hello)).
+
+dead({C, _}) -> ?assertEqual({error, unavailable}, ask(C, 1, hello)).
+
+nobody({C, _}) -> ?assertEqual({error, unavailable}, ask(C, 1, hello)).
+
+silent({C, Host}) ->
+    Host ! {do, fun(_) -> noreply end},
+    ?assertEqual({error, timeout}, ask(C, 1, hello)).
+
+from_c({C, Host}) ->
+    ?assertEqual(undefined, relay(C, {whereis, ?POOL, 1})),
+    ?assertEqual({ok, {hello, 1, node()}}, relay(C, {call, ?POOL, 1, hello})),
+    {ok, Pid} = relay(C, {start, ?POOL, 2, []}),
+    ?assertEqual(node(), node(Pid)),
+    ?assertEqual({error, {gone, wrong}}, relay(C, {call, ?POOL, 3, {crash, {gone, wrong}}})),
+    Host ! {do, fun(_) -> {error, max_children} end},
+    ?assertEqual({ok, {error, max_children}}, relay(C, {call, ?POOL, 4, hello})).

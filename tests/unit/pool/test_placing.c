@@ -152,7 +152,7 @@ static void route_to_foreign(const char *pool)
     struct buf buf;
 
     buf_init(&buf, 0);
-    term_format(&buf, "{cnode_pool, ~a, 1, {'$gen_cast', hello}}", pool);
+    term_format(&buf, "{'$gen_cast', {cnode_pool, ~a, 1, hello}}", pool);
     signal.term = term_at(buf_data(&buf), buf_size(&buf));
     assert_int_equal(scheduler_deliver(&world.node.scheduler, &signal), 0);
     buf_fini(&buf);
