@@ -30,6 +30,8 @@ static const struct ask_row rows[] = {
     {"workers",  ASK_ANY,  0, 1, ask_workers},
     {"whereis",  ASK_ANY,  0, 1, ask_whereis},
     {"alive",    ASK_ANY,  0, 1, ask_alive},
+    {"health",   ASK_NODE, 0, 1, ask_health},
+    {"health_text", ASK_NODE, 0, 1, ask_health_text},
     {"dead_letters", ASK_NODE, 0, 1, ask_dead_letters},
     {"lock",     ASK_MAYBE_POOL, 0, 0, ask_lock},
     {"release",  ASK_MAYBE_POOL, 0, 0, ask_release},

@@ -93,6 +93,8 @@ int ask_count(const struct ask_query *query);        /* ask_pool.c */
 int ask_workers(const struct ask_query *query);      /* ask_workers.c */
 int ask_whereis(const struct ask_query *query);      /* ask_where.c */
 int ask_alive(const struct ask_query *query);        /* ask_where.c */
+int ask_health(const struct ask_query *query);       /* ask_health.c */
+int ask_health_text(const struct ask_query *query);  /* ask_health.c */
 int ask_dead_letters(const struct ask_query *query); /* ask_letters.c */
 
 int ask_lock(const struct ask_query *query); /* ask_control.c, from here on */

@@ -177,8 +177,47 @@ control_test_() ->
         {"a pool is locked and released", fun lock_pool/1},
         {"the node is locked and released", fun lock_node/1},
         {"a pool goes offline and comes back", fun offline/1},
-        {"worker supervisors are added and removed", fun supervisors/1}
+        {"worker supervisors are added and removed", fun supervisors/1},
+        {"the health report is a struct and a table", fun health/1},
+        {"dead letters can be read", fun dead_letters/1}
     ]).
+
+health(Node) ->
+    Kind = 'Elixir.Noizu.AdvancedPool.NodeManager.HealthReport',
+    [
+        begin
+            {ok, #{'__struct__' := Kind, status := ready, report := Report}} = ask(Node, Request),
+            ?assertMatch(#{?POOL := #{workers := #{total := _}}}, Report)
+        end
+     || Request <- [health, {health, #{}}, {health, [{rebuild, false}]}, {health, #{rebuild => true}}]
+    ],
+    {ok, <<_, _/binary>> = Text} = ask(Node, health_text),
+    ?assertNotEqual(nomatch, binary:match(Text, <<"Elixir.Counters">>)),
+    ?assertMatch({ok, <<_/binary>>}, ask(Node, {health_text, #{rebuild => true}})),
+    ?assertMatch({error, {bad_request, _}}, ask(Node, {health, #{rebuild => 7}})).
+
+dead_letters(Node) ->
+    {ok, #{total := Before}} = ask(Node, dead_letters),
+    Envelope =
+        {msg_envelope, {self(), 0}, cast, ref(nobody_here),
+            {settings, nil, false, nil, nil, nil, 5000}, {s, {hello, 17}, nil, nil}},
+    gen_server:cast({?POOL, name(Node)}, Envelope),
+    eventually(fun() ->
+        {ok, #{total := Total}} = ask(Node, dead_letters),
+        Total =:= Before + 1
+    end),
+    {ok, #{letters := [Letter | _]}} = ask(Node, {dead_letters, #{pool => ?POOL, limit => 1}}),
+    ?assertMatch(
+        #{
+            pool := ?POOL,
+            ref := {ref, 'Elixir.Counters.Worker', nobody_here},
+            kind := cast,
+            reason := {nack, not_registered},
+            message := <<"{s,{hello,17},nil,nil}">>
+        },
+        Letter
+    ),
+    ?assert(abs(maps:get(at, Letter) - erlang:system_time(millisecond)) < 60000).
 
 standing(Node) ->
     {ok, #{status := Status, locks := Locks}} = ask(Node, {pool, ?POOL}),

@@ -231,6 +231,9 @@ assert s["total"] == len(s["workers"]) == 1 and s["next"] is None, s' &&
         run 1 lock c1@127.0.0.1 Elixir.A && lines 1 err && says err already_locked &&
         run 0 release c1@127.0.0.1 Elixir.A --json && is out '"ok"' &&
         run 0 offline c1@127.0.0.1 Elixir.A && run 0 online c1@127.0.0.1 Elixir.A &&
+        run 0 health c1@127.0.0.1 && says out Elixir.A &&
+        run 0 health c1@127.0.0.1 --rebuild --json && lines 1 out &&
+        run 0 deadletters c1@127.0.0.1 && grep -q '^AT ' out &&
         run 0 peers c1@127.0.0.1 && grep -q '^NODE ' out
     local code=$?
     unset CNODE_COOKIE
