@@ -65,11 +65,14 @@ static inline void signal_waits(struct signal *signal, uint64_t now_ms)
     }
 }
 
-/* For how long it has been waiting. */
+/* For how long it has been waiting. Another scheduler's clock may be a little
+ * ahead. */
 static inline uint32_t signal_waited_ms(const struct signal *signal,
                                         uint64_t now_ms)
 {
-    return signal->since_ms != 0 ? (uint32_t)now_ms - signal->since_ms : 0;
+    int32_t ms = (int32_t)((uint32_t)now_ms - signal->since_ms);
+
+    return signal->since_ms != 0 && ms > 0 ? (uint32_t)ms : 0;
 }
 
 /* Something to be done on another scheduler; the first member of what it needs

@@ -243,6 +243,19 @@ static void a_call_that_waited_too_long_is_not_handled(void **state)
     assert_non_null(strstr(newest(), "reason => timeout"));
 }
 
+static void the_clock_of_another_scheduler_may_be_ahead(void **state)
+{
+    struct signal signal = {.kind = SIGNAL_MESSAGE};
+
+    (void)state;
+    signal_waits(&signal, UINT64_C(0x100000005));
+    assert_int_equal(signal_waited_ms(&signal, UINT64_C(0x100000005)), 0);
+    assert_int_equal(signal_waited_ms(&signal, UINT64_C(0x100000004)), 0);
+    assert_int_equal(signal_waited_ms(&signal, UINT64_C(0x100000105)), 256);
+    signal_waits(&signal, 7); /* it waits already */
+    assert_int_equal(signal.since_ms, 5);
+}
+
 /* One that is there may take its time for a cast, not for a call. */
 static void a_cast_in_the_mailbox_is_good_for_ever(void **state)
 {
@@ -345,6 +358,7 @@ int main(void)
         TEST(what_a_full_mailbox_refuses_is_kept),
         TEST(more_than_the_limit_are_forgotten_and_counted),
         TEST(a_call_that_waited_too_long_is_not_handled),
+        TEST(the_clock_of_another_scheduler_may_be_ahead),
         TEST(a_cast_in_the_mailbox_is_good_for_ever),
         TEST(who_wants_an_ack_gets_it_when_his_cast_was_handled),
         TEST(a_safe_call_gets_its_exit_as_a_reply),
