@@ -228,7 +228,7 @@ static void a_call_that_waited_too_long_is_not_handled(void **state)
 
     (void)state;
     assert_string_equal(call("nil, true, nil, nil, nil, 100", "ping"), "pong");
-    script_knobs.fail_inits = 5;
+    script_knobs.fail_inits = 4;
     (void)call("nil, true, nil, nil, nil, 100", "'crash!'");
     assert_string_equal(call("nil, true, nil, nil, nil, 100", "{reply, no}"),
                         "");
