@@ -25,6 +25,7 @@ cluster_test_() ->
         {"a C node is the only manager of the cluster", fun only_manager/1},
         {"a BEAM manager goes and another one comes", fun manager_changes/1},
         {"both sides of a split serve, and one worker is left of two", fun split/1},
+        {"first calls from everywhere, two hosts, one worker per ref", fun two_hosts/1},
         {"no worker is there twice while nodes are killed and calls go on", fun storm/1}
     ]).
 
@@ -265,6 +266,35 @@ children(Beam, Cs) ->
         maps:get(workers, on(Beam, 'Elixir.Supervisor', count_children, [Pid]))
      || C <- Cs, {Pid, _} <- supervisors(Beam, ?ROOMS, name(C))
     ]).
+
+%% AdvancedPool deals a ref to whichever host its node picks: two callers may have
+%% it started on both. In the end there is one.
+two_hosts(Build) ->
+    Cs = [start_c(Build), start_c(Build)],
+    [A, B] = Beams = cluster(Build, Cs, 2),
+    Ids = [{both, N} || N <- lists:seq(1, 1000)],
+    Self = self(),
+    Callers = [spawn_link(fun() -> Self ! {self(), on(X, 'Elixir.Judge.Node', rush, [?ROOMS, Ids, 10, context(X)])} end) || X <- Beams],
+    Answers = lists:append([receive {Pid, Some} -> Some end || Pid <- Callers]),
+    Wrong = [Answer || {_, How} = Answer <- Answers, not is_served(How)],
+    case cnode_advanced_pool:is_beam_target() of
+        true ->
+            ok;
+        false ->
+            ?assertEqual([], lists:sublist(Wrong, 5)),
+            eventually(fun() -> Seen = [known(X, Cs) || X <- Beams], Seen =:= [1000, 1000] orelse Seen end, ?PATIENCE),
+            eventually(fun() -> Count = children(A, Cs), Count =:= 1000 orelse Count end, ?PATIENCE),
+            ?assertEqual([], [Id || Id <- Ids, lookup(A, Id) =/= lookup(B, Id)])
+    end,
+    stop(Cs, Beams).
+
+known(Beam, Cs) -> lists:sum([workers(Beam, ?ROOMS, name(C)) || C <- Cs]).
+
+%% Or it hit one that had just lost its name to the other.
+is_served({ok, Count}) when is_integer(Count) -> true;
+is_served({exit, {noproc, _}}) -> true;
+is_served({exit, {{syn_resolve_kill, _, _}, _}}) -> true;
+is_served(_) -> false.
 
 %% ----------------------------------------------------------------------- storm
 

@@ -1,34 +1,21 @@
 %% SPDX-License-Identifier: Apache-2.0
 %%
-%% The real AdvancedPool on two BEAM nodes, and pools that a C node hosts: calls,
-%% placement, lock, status, health. AdvancedPool is not changed and is told
-%% nothing but the name of a node. What it answers for pools that a BEAM hosts is
-%% what is demanded here; where it promises more than it keeps, the promise.
+%% The real AdvancedPool on two BEAM nodes calls workers of pools that a C node
+%% hosts. AdvancedPool is not changed and is told nothing but the name of a node.
+%% What it answers for pools that a BEAM hosts is what is demanded here; where it
+%% promises more than it keeps, the promise.
 -module(cnode_advanced_pool_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("cnode_advanced_pool.hrl").
 
 -import(cnode_peer, [eventually/1, eventually/2]).
--import(cnode_advanced_pool, [on/4, 'try'/4, ref/2, status/3, workers/3, supervisors/3]).
+-import(cnode_advanced_pool, [on/4, 'try'/4, ref/2, workers/3, supervisors/3]).
+-import(cnode_advanced_pool_suite, [call/3, try_call/3, hook/3, try_hook/3, process/2, known/3, children/1]).
 
--define(ROOMS, 'Elixir.Judge.Rooms').
--define(SMALL, 'Elixir.Judge.Small').
--define(MIXED, 'Elixir.Judge.Mixed').
--define(STICKY, 'Elixir.Judge.Sticky').
--define(CM, 'Elixir.Noizu.AdvancedPool.ClusterManager').
--define(NM, 'Elixir.Noizu.AdvancedPool.NodeManager').
--define(DISPATCH, 'Elixir.Noizu.AdvancedPool.Message.Dispatch').
--define(PATIENCE, 20000).
+visible_test_() -> cnode_advanced_pool_suite:suite(#{}, all()).
 
-%% c: the C node; a: a BEAM with the cluster's manager; b: another member. x: the
-%% call context of a.
--record(ctx, {c, node, a, b, x}).
-
-%% ------------------------------------------------------------------- fixtures
-
-visible_test_() -> suite(#{}, all()).
-
-hidden_test_() -> suite(#{hidden => true}, all()).
+hidden_test_() -> cnode_advanced_pool_suite:suite(#{hidden => true}, all()).
 
 all() ->
     [
@@ -54,105 +41,8 @@ all() ->
         {"a worker that cannot start is an error for the caller", fun refused/1},
         {"a sticky pool that is not hosted by the caller is no hang", fun sticky/1},
         {"20 000 first calls to 1 000 refs give 1 000 workers", fun rush/1},
-        {"the status of the pool tells window and count", fun pool_status/1},
-        {"the count is told without being asked for", fun count_is_pushed/1},
-        {"worker supervisors tell their counts", fun supervisor_status/1},
-        {"supervisors count their children", fun count_children/1},
-        {"a worker supervisor is added from a BEAM", fun add_supervisor/1},
-        {"a worker supervisor is ended from a BEAM", fun end_supervisor/1},
-        {"a locked pool keeps what it has and gets nothing new", fun lock/1},
-        {"a lock from the other node, released by the first", fun lock_elsewhere/1},
-        {"a second lock is refused, a second release does no harm", fun lock_twice/1},
-        {"the whole node cannot be locked by AdvancedPool, and says so", fun lock_node/1},
-        {"a pool at its hard limit protects itself", fun hard_limit/1},
-        {"the node manager tells its configuration", fun configuration/1},
-        {"the node's health report", fun node_report/1},
-        {"the node's health report, rebuilt", fun node_report_rebuilt/1},
-        {"a subscriber gets the report that follows", fun subscriber/1},
-        {"many ask for a rebuilt report at once", fun many_reports/1},
-        {"the cluster's health report", fun cluster_report/1},
-        {"the cluster's health report, rebuilt", fun cluster_report_rebuilt/1},
-        {"the table of the cluster's report", fun table/1},
-        {"health is told in the status", fun health_in_status/1},
-        {"a pool of BEAM and C nodes", fun mixed/1},
-        {"the node's own services are those of a member", fun entries/1}
+        {"a pool of BEAM and C nodes", fun mixed/1}
     ].
-
-suite(Node, Tests) ->
-    cnode_advanced_pool:suite(fun(Build) -> start(Build, Node) end, fun stop/1, [
-        {Sentence ++ suffix(Node), Fun}
-     || {Sentence, Fun} <- Tests
-    ]).
-
-suffix(#{hidden := true}) -> " (hidden)";
-suffix(_) -> "".
-
-start(Build, Node) ->
-    Window = #{worker => #{target => cnode_advanced_pool:window(50, 100, 200)}},
-    C = cnode_advanced_pool:start_c(
-        Build,
-        #{
-            ?ROOMS => Window#{supervisors => #{max_restarts => 10000}},
-            ?MIXED => Window,
-            ?STICKY => Window,
-            ?SMALL => #{worker => #{max => 5}}
-        },
-        #{node => Node}
-    ),
-    Name = cnode_peer:name(C),
-    Pools = #{?ROOMS => [Name], ?SMALL => [Name], ?STICKY => [Name], ?MIXED => [self, Name]},
-    A = cnode_advanced_pool:start_beam(Build, Pools, manager, [C]),
-    B = cnode_advanced_pool:start_beam(Build, Pools#{?MIXED => [Name]}, member, [C, A]),
-    [cnode_advanced_pool:bring_online(X) || X <- [C, A, B]],
-    [cnode_advanced_pool:wait_for_pool(X, P, Name) || X <- [A, B], P <- maps:keys(Pools)],
-    #ctx{c = C, node = Name, a = A, b = B, x = cnode_advanced_pool:context(A)}.
-
-stop(#ctx{c = C, a = A, b = B}) ->
-    [cnode_advanced_pool:stop_beam(X) || X <- [A, B]],
-    cnode_advanced_pool:stop_c(C).
-
-%% -------------------------------------------------------------------- helpers
-
-call(#ctx{a = A, x = X}, Id, Call) -> on(A, ?ROOMS, 's_call!', [Id, Call, X]).
-try_call(#ctx{a = A, x = X}, Id, Call) -> 'try'(A, ?ROOMS, 's_call!', [Id, Call, X]).
-
-%% A hook of the pool: ping, kill!, ...
-hook(#ctx{a = A, x = X}, Hook, Id) -> on(A, ?ROOMS, Hook, [Id, X, nil]).
-try_hook(#ctx{a = A, x = X}, Hook, Id) -> 'try'(A, ?ROOMS, Hook, [Id, X, nil]).
-
-process(#ctx{a = A, x = X}, Id) ->
-    {_, _, Pid} = on(A, ?ROOMS, fetch, [Id, process, X]),
-    Pid.
-
-%% Both BEAMs know this process as the worker, or nobody.
-known(#ctx{a = A, b = B}, Id, What) ->
-    eventually(
-        fun() ->
-            Seen = [pid(on(Beam, syn, lookup, ['Elixir.Judge.Rooms.Registry', {worker, ref(?ROOMS, Id)}])) || Beam <- [A, B]],
-            Seen =:= [What, What] orelse {Seen, What}
-        end,
-        ?PATIENCE
-    ).
-
-pid({Pid, _}) -> Pid;
-pid(undefined) -> undefined.
-
-%% The fields of pool_status and worker_sup_status.
-field(status, Tuple) -> element(2, Tuple);
-field(health, Tuple) -> element(4, Tuple);
-field(node, Tuple) -> element(5, Tuple);
-field(count, Tuple) -> element(6, Tuple);
-field(target, Tuple) -> element(7, Tuple).
-
-has_status(Ctx, Pool, Status) ->
-    #ctx{a = A, b = B, node = Node} = Ctx,
-    eventually(
-        fun() ->
-            Seen = [field(status, element(2, status(Beam, Pool, Node))) || Beam <- [A, B]],
-            Seen =:= [Status, Status] orelse {Seen, Status}
-        end,
-        ?PATIENCE
-    ).
 
 %% ---------------------------------------------------------------------- calls
 
@@ -252,7 +142,7 @@ again(#ctx{a = A} = Ctx, Id, Old) ->
     Key = {worker, ref(?ROOMS, Id)},
     eventually(
         fun() ->
-            case on(A, syn, lookup, ['Elixir.Judge.Rooms.Registry', Key]) of
+            case on(A, syn, lookup, [?REGISTRY, Key]) of
                 {Pid, _} when Pid =/= Old -> true;
                 Other -> Other
             end
@@ -363,260 +253,6 @@ rush(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
 is_visit({ok, Count}) -> is_integer(Count);
 is_visit(_) -> false.
 
-%% What all worker supervisors count, asked as AdvancedPool does.
-children(#ctx{a = A, node = Node}) ->
-    Counts = [on(A, 'Elixir.Supervisor', count_children, [Pid]) || {Pid, _} <- supervisors(A, ?ROOMS, Node)],
-    lists:sum([Workers || #{workers := Workers} <- Counts]).
-
-%% --------------------------------------------------------------------- status
-
-pool_status(#ctx{a = A, b = B, x = X, node = Node}) ->
-    {ok, #{Node := {Pid, Status}}} = on(A, ?CM, service_status, [?ROOMS, X]),
-    ?assertMatch({pool_status, online, ?ROOMS, _, Node, _, _, _}, Status),
-    ?assertEqual(Node, node(Pid)),
-    cnode_advanced_pool:is_beam_target() orelse
-        ?assertEqual({target_window, 100, 50, 200}, field(target, Status)),
-    %% all copies
-    {ok, {Pid, _}} = on(B, ?NM, service_status, [?ROOMS, Node, X]),
-    ?assert(on(B, ?NM, 'service_available?', [?ROOMS, Node, X])),
-    ?assertMatch([{Pid, _}], on(B, syn, members, [?ROOMS, nodes])),
-    ?assertMatch([{Pid, _} | _], [M || {P, _} = M <- on(B, syn, members, [?NM, {Node, services}]), P =:= Pid]),
-    ?assertMatch({Pid, _}, on(B, syn, lookup, [?NM, {Node, ?ROOMS}])).
-
-count_is_pushed(#ctx{a = A, b = B, node = Node} = Ctx) ->
-    [1 = call(Ctx, {counted, N}, visit) || N <- lists:seq(1, 20)],
-    Count = workers(A, ?ROOMS, Node),
-    eventually(
-        fun() ->
-            Seen = [field(count, element(2, status(Beam, ?ROOMS, Node))) || Beam <- [A, B]],
-            Seen =:= [Count, Count] orelse {Seen, Count}
-        end,
-        ?PATIENCE
-    ),
-    {_, Status} = on(B, syn, lookup, [?ROOMS, {node, Node}]),
-    ?assertEqual(Count, field(count, Status)).
-
-supervisor_status(#ctx{a = A, node = Node} = Ctx) ->
-    ?assertEqual(1, call(Ctx, under_supervision, visit)),
-    ?assertMatch([{_, {worker_sup_status, online, ?ROOMS, _, Node, _, {target_window, _, _, _}, _}} | _], supervisors(A, ?ROOMS, Node)),
-    Count = workers(A, ?ROOMS, Node),
-    eventually(
-        fun() ->
-            Seen = lists:sum([field(count, Status) || {_, Status} <- supervisors(A, ?ROOMS, Node)]),
-            Seen =:= Count orelse {Seen, Count}
-        end,
-        ?PATIENCE
-    ).
-
-count_children(#ctx{a = A, node = Node} = Ctx) ->
-    ?assertEqual(1, call(Ctx, counted_child, visit)),
-    ?assertEqual(workers(A, ?ROOMS, Node), children(Ctx)).
-
-add_supervisor(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
-    Before = [Pid || {Pid, _} <- supervisors(A, ?ROOMS, Node)],
-    Spec = on(A, 'Elixir.Noizu.AdvancedPool.WorkerSupervisor', spec, [another, ?ROOMS, X, nil]),
-    {ok, Sup} = on(A, ?ROOMS, add_worker_supervisor, [Node, Spec]),
-    ?assertEqual(Node, node(Sup)),
-    ?assertNot(lists:member(Sup, Before)),
-    eventually(
-        fun() ->
-            Now = [[Pid || {Pid, _} <- supervisors(Beam, ?ROOMS, Node)] || Beam <- [A, B]],
-            [lists:sort([Sup | Before])] =:= lists:usort([lists:sort(Pids) || Pids <- Now]) orelse {Now, Sup, Before}
-        end,
-        ?PATIENCE
-    ),
-    Worker = on(A, 'Elixir.Noizu.AdvancedPool.Worker.Server', spec, [ref(?ROOMS, added), [], X]),
-    {ok, Pid} = on(A, 'Elixir.Noizu.AdvancedPool.WorkerSupervisor', add_worker, [Sup, Worker]),
-    ?assertEqual(Pid, process(Ctx, added)),
-    ?assertEqual({ok, Pid}, on(B, 'Elixir.Noizu.AdvancedPool.WorkerSupervisor', add_worker, [hd(Before), Worker])),
-    ?assertMatch(#{workers := 1}, on(A, 'Elixir.Supervisor', count_children, [Sup])).
-
-end_supervisor(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
-    Before = lists:sort([Pid || {Pid, _} <- supervisors(A, ?ROOMS, Node)]),
-    Spec = on(A, 'Elixir.Noizu.AdvancedPool.WorkerSupervisor', spec, [passing, ?ROOMS, X, nil]),
-    {ok, Sup} = on(A, ?ROOMS, add_worker_supervisor, [Node, Spec]),
-    Again = on(A, ?ROOMS, add_worker_supervisor, [Node, Spec]),
-    ?assertEqual({error, {already_started, Sup}}, Again),
-    ?assertEqual(ok, on(B, 'Elixir.Supervisor', terminate_child, [{?ROOMS, Node}, passing])),
-    eventually(
-        fun() ->
-            Now = lists:sort([Pid || {Pid, _} <- supervisors(A, ?ROOMS, Node)]),
-            Now =:= Before orelse {Now, Before}
-        end,
-        ?PATIENCE
-    ),
-    ?assertEqual(1, call(Ctx, after_the_end, visit)).
-
-%% ----------------------------------------------------------------------- lock
-
-lock(#ctx{a = A, x = X, node = Node} = Ctx) ->
-    ?assertEqual(1, call(Ctx, before_lock, visit)),
-    _ = on(A, ?CM, lock_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, {locked, online}),
-    ?assertEqual(2, call(Ctx, before_lock, visit)),
-    ?assertEqual({error, unavailable}, call(Ctx, during_lock, visit)),
-    ?assertEqual({ok, {error, unavailable}}, on(A, ?ROOMS, 's_cast!', [during_lock, visit, X])),
-    {ok, {_, Status}} = on(A, ?NM, service_status, [?ROOMS, Node, X]),
-    ?assertEqual({locked, online}, field(status, Status)),
-    _ = on(A, ?CM, release_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, online),
-    ?assertEqual(1, call(Ctx, during_lock, visit)).
-
-lock_elsewhere(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
-    _ = on(B, ?CM, lock_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, {locked, online}),
-    ?assertEqual({error, unavailable}, call(Ctx, locked_elsewhere, visit)),
-    _ = on(A, ?CM, release_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, online),
-    ?assertEqual(1, call(Ctx, locked_elsewhere, visit)).
-
-lock_twice(#ctx{a = A, x = X, node = Node} = Ctx) ->
-    _ = on(A, ?CM, lock_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, {locked, online}),
-    ?assertEqual({error, already_locked}, on(A, ?CM, lock_pool, [?ROOMS, Node, X])),
-    %% counts and health go on to be told, and do not undo the lock
-    timer:sleep(1500),
-    has_status(Ctx, ?ROOMS, {locked, online}),
-    _ = on(A, ?CM, release_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, online),
-    _ = on(A, ?CM, release_pool, [?ROOMS, Node, X]),
-    has_status(Ctx, ?ROOMS, online),
-    ?assertEqual(1, call(Ctx, locked_twice, visit)).
-
-lock_node(#ctx{a = A, x = X, node = Node} = Ctx) ->
-    ?assertEqual(nyi, on(A, ?CM, lock_node, [Node, X])),
-    has_status(Ctx, ?ROOMS, online).
-
-hard_limit(#ctx{a = A, x = X, node = Node} = Ctx) ->
-    case cnode_advanced_pool:is_beam_target() of
-        true ->
-            ok;
-        false ->
-            [?assertEqual(1, on(A, ?SMALL, 's_call!', [N, visit, X])) || N <- lists:seq(1, 5)],
-            Answer = on(A, ?SMALL, 's_call!', [6, visit, X]),
-            ?assert(lists:member(Answer, [{error, unavailable}, {error, max_children}]), Answer),
-            has_status(Ctx, ?SMALL, {locked, online}),
-            ?assertEqual({error, unavailable}, on(A, ?SMALL, 's_call!', [6, visit, X])),
-            ?assertEqual(2, on(A, ?SMALL, 's_call!', [5, visit, X])),
-            ?assertEqual(5, workers(A, ?SMALL, Node)),
-            %% One less: there is room again.
-            {_, _, Pid} = on(A, ?SMALL, fetch, [5, process, X]),
-            [{Sup, _} | _] = supervisors(A, ?SMALL, Node),
-            ?assertEqual(ok, on(A, 'Elixir.DynamicSupervisor', terminate_child, [Sup, Pid])),
-            has_status(Ctx, ?SMALL, online),
-            ?assertEqual(1, on(A, ?SMALL, 's_call!', [6, visit, X]))
-    end.
-
-%% --------------------------------------------------------------------- reports
-
-configuration(#ctx{a = A, b = B, x = X, node = Node}) ->
-    Own = on(A, ?NM, configuration, [Node, X]),
-    ?assertMatch(#{?ROOMS := {node_service, online, _, {target_window, _, _, _}, {target_window, 100, 50, 200}, ?ROOMS, _, Node}}, Own),
-    ?assertEqual([?MIXED, ?ROOMS, ?SMALL, ?STICKY], lists:sort(maps:keys(Own))),
-    ?assertMatch(#{?ROOMS := #{cluster := {cluster_service, _, _, _, _, _, ?ROOMS}, nodes := #{Node := _}}}, on(B, ?CM, configuration, [X])).
-
-node_report(#ctx{a = A, x = X, node = Node}) ->
-    {ok, Previous} = on(A, ?NM, health_report, [Node, X]),
-    ?assert(Previous =:= initializing orelse Previous =:= nil orelse is_report(Previous), Previous),
-    eventually(
-        fun() ->
-            {ok, Report} = on(A, ?NM, health_report, [Node, X]),
-            is_report(Report) orelse Report
-        end,
-        ?PATIENCE
-    ).
-
-is_report(#{'__struct__' := 'Elixir.Noizu.AdvancedPool.NodeManager.HealthReport', status := ready, report := #{?ROOMS := Rooms}}) ->
-    is_pool_report(Rooms);
-is_report(_) ->
-    false.
-
-is_pool_report(#{
-    health := Health,
-    workers := #{total := _, health := _, target := 100, low := 50, high := 200},
-    worker_supervisors := #{total := _, health := _, target := _, low := _, high := _},
-    errors_per_second_per_worker := _,
-    warnings_per_second_per_worker := _
-}) ->
-    is_float(Health);
-is_pool_report(_) ->
-    false.
-
-node_report_rebuilt(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
-    ?assertEqual(1, call(Ctx, reported, visit)),
-    Workers = workers(A, ?ROOMS, Node),
-    [
-        begin
-            {ok, Report} = on(Beam, ?NM, health_report, [Node, X, [{rebuild, true}]]),
-            ?assert(is_report(Report), Report),
-            #{report := #{?ROOMS := #{workers := #{total := Total}, worker_supervisors := #{total := Sups, extended := Extended}}}} = Report,
-            ?assertEqual(Workers, Total),
-            ?assertEqual(lists:sort([Pid || {Pid, _} <- supervisors(A, ?ROOMS, Node)]), lists:sort(maps:keys(Extended))),
-            ?assertEqual(maps:size(Extended), Sups),
-            ?assertEqual(Workers, lists:sum([Active || #{latency := _, children := #{active := Active}} <- maps:values(Extended)]))
-        end
-     || Beam <- [A, B]
-    ].
-
-subscriber(#ctx{a = A, node = Node}) ->
-    {{ok, _}, Messages} = on(A, 'Elixir.Judge.Node', follow, [Node, nil]),
-    ?assertMatch([{node_health_report, {Node, #{status := ready}}}], Messages),
-    {{ok, Report}, Sent} = on(A, 'Elixir.Judge.Node', follow, [Node, [{rebuild, true}]]),
-    ?assert(is_report(Report)),
-    ?assertMatch([{node_health_report, {Node, Report}}], Sent).
-
-%% AdvancedPool forgets who asks while a report is made, and they hang.
-many_reports(#ctx{a = A, b = B, x = X, node = Node}) ->
-    case cnode_advanced_pool:is_beam_target() of
-        true ->
-            ok;
-        false ->
-            Self = self(),
-            Pids = [
-                spawn_link(fun() -> Self ! {self(), on(Beam, ?NM, health_report, [Node, X, [{rebuild, true}]])} end)
-             || Beam <- [A, B], _ <- lists:seq(1, 20)
-            ],
-            [?assertMatch({ok, #{status := ready}}, receive {Pid, R} -> R after ?PATIENCE -> hangs end) || Pid <- Pids]
-    end.
-
-cluster_report(#ctx{a = A, b = B, x = X, node = Node}) ->
-    eventually(
-        fun() ->
-            {ok, _} = on(B, ?CM, health_report, [X]),
-            {ok, Report} = on(A, ?CM, health_report, [X]),
-            case Report of
-                #{status := ready, report := #{Node := #{status := ready}}} -> true;
-                Other -> Other
-            end
-        end,
-        ?PATIENCE
-    ).
-
-cluster_report_rebuilt(#ctx{a = A, b = B, x = X, node = Node}) ->
-    {ok, #{status := ready, report := Report}} = on(A, ?CM, health_report, [X, [{rebuild, true}]]),
-    ?assert(is_report(maps:get(Node, Report))),
-    Nodes = lists:sort([Node, element(2, A), element(2, B)]),
-    %% Whoever else is connected without AdvancedPool is an error in it.
-    ?assertEqual(Nodes, Nodes -- (Nodes -- maps:keys(Report))),
-    #{report := #{?ROOMS := #{workers := #{total := Total}}}} = maps:get(Node, Report),
-    ?assertEqual(workers(A, ?ROOMS, Node), Total).
-
-table(#ctx{a = A, node = Node}) ->
-    Table = on(A, 'Elixir.Judge.Node', report, []),
-    [_, Rooms | _] = string:split(Table, "** Elixir.Judge.Rooms **:"),
-    [_, _Head, Row | _] = string:split(Rooms, "\n", all),
-    ?assertMatch({match, _}, re:run(Row, ["^", atom_to_list(Node), "\\s+\\d+\\s+100\\s+-?\\d"])).
-
-health_in_status(#ctx{a = A, b = B, x = X, node = Node}) ->
-    {ok, _} = on(A, ?NM, health_report, [Node, X, [{rebuild, true}]]),
-    eventually(
-        fun() ->
-            Seen = [field(health, element(2, status(Beam, ?MIXED, Node))) || Beam <- [A, B]],
-            lists:all(fun is_float/1, Seen) orelse Seen
-        end,
-        ?PATIENCE
-    ).
-
 %% ----------------------------------------------------------------------- mixed
 
 %% AdvancedPool's picker deals new workers out; callers see no difference.
@@ -634,11 +270,3 @@ mixed(#ctx{a = A, b = B, x = X, node = Node}) ->
     _ = on(A, ?CM, lock_pool, [?MIXED, Node, X]),
     ?assertEqual([element(2, A)], lists:usort([on(A, ?MIXED, 's_call!', [{here, Id}, where, X]) || Id <- Ids])),
     _ = on(A, ?CM, release_pool, [?MIXED, Node, X]).
-
-%% --------------------------------------------------------------------- entries
-
-entries(#ctx{b = B, node = Node}) ->
-    ?assertMatch({_, {node_status, Node, _, _, _, _, _}}, on(B, syn, lookup, [?NM, {node_manager, Node}])),
-    ?assertMatch({_, [{node, Node}]}, on(B, syn, lookup, [?NM, {supervisor, Node}])),
-    ?assertEqual(3, length(on(B, syn, members, [?NM, node_managers]))),
-    ?assertEqual(3, length(on(B, syn, members, [?NM, supervisors]))).

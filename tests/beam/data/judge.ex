@@ -69,7 +69,17 @@ defmodule Judge.Small.Worker do
   use Judge.Worker
 end
 
-# Hosted by BEAM and C nodes; sticky, with errors as tuples.
+# Degraded and critical after a few failures (health of the C node).
+defmodule Judge.Frail do
+  use Noizu.AdvancedPool
+  Noizu.AdvancedPool.Server.default()
+end
+
+defmodule Judge.Frail.Worker do
+  use Judge.Worker
+end
+
+# Hosted by BEAM and C nodes.
 defmodule Judge.Mixed do
   use Noizu.AdvancedPool
   Noizu.AdvancedPool.Server.default()
@@ -79,7 +89,8 @@ defmodule Judge.Mixed.Worker do
   use Judge.Worker
 end
 
-# Workers stay where they are called from, as long as that is healthy.
+# Workers stay where they are called from, as long as that is healthy; errors are
+# tuples.
 defmodule Judge.Sticky do
   use Noizu.AdvancedPool
   Noizu.AdvancedPool.Server.default()
@@ -182,7 +193,7 @@ defmodule Judge.Node do
     swallow()
   end
 
-  def bring_online(), do: node() |> NodeManager.bring_online(CallingContext.system()) |> Task.yield(30_000)
+  def bring_online(node \\ node()), do: node |> NodeManager.bring_online(CallingContext.system()) |> Task.yield(30_000)
 
   @doc "What a call comes to: {:ok, reply}, or how it was left."
   def try(m, f, a) do
@@ -202,10 +213,10 @@ defmodule Judge.Node do
   end
 
   @doc "The table of ClusterManager.report/2."
-  def report() do
+  def report(options \\ nil) do
     {:ok, text} = StringIO.open("")
     Process.group_leader(self(), text)
-    ClusterManager.report(CallingContext.system())
+    ClusterManager.report(CallingContext.system(), options)
     {_, table} = StringIO.contents(text)
     table
   end
