@@ -61,6 +61,9 @@ static void on_exit_signal(struct process *process, struct cnode_term reason)
     node_exit(agent->manager->node, process, reason);
     agent->is_up = false;
     CHECK(begin(agent) == 0);
+    if (agent->kind->restarted != NULL) {
+        agent->kind->restarted(agent);
+    }
 }
 
 int agent_start(struct agent *agent, struct manager *manager,
@@ -87,35 +90,21 @@ int agent_announce(struct agent *agent)
 {
     const struct agent_kind *kind = agent->kind;
     struct buf meta;
-    int rc;
+    int rc = 0;
 
-    if (kind->first == kind->end || !agent->is_up) {
+    if (kind->put_meta == NULL || !agent->is_up) {
         return 0;
     }
     buf_init(&meta, 0);
     kind->put_meta(agent, &meta);
-    rc = membership_put(agent->manager->syn, kind->first, kind->end, ATOM_NONE,
-                        agent_pid(agent),
-                        term_at(buf_data(&meta), buf_size(&meta)));
+    for (enum entry entry = kind->first; entry < kind->end && rc == 0;
+         entry++) {
+        rc = membership_put(agent->manager->syn, entry, entry + 1, ATOM_NONE,
+                            agent_pid(agent),
+                            term_at(buf_data(&meta), buf_size(&meta)));
+    }
     buf_fini(&meta);
     return rc;
-}
-
-void agent_withdraw(struct agent *agent)
-{
-    struct syn *syn = agent->manager->syn;
-    struct buf name;
-
-    buf_init(&name, 0);
-    for (enum entry entry = agent->kind->first; entry < agent->kind->end;
-         entry++) {
-        buf_clear(&name);
-        entry_put_name(&name, entry, syn->node->name, ATOM_NONE);
-        syn_local_remove(syn, entry_kind(entry), entry_scope(entry, ATOM_NONE),
-                         term_at(buf_data(&name), buf_size(&name)),
-                         agent_pid(agent));
-    }
-    buf_fini(&name);
 }
 
 void agent_refuse(struct agent *agent, const struct gen_message *gen)

@@ -29,6 +29,8 @@ struct agent_kind {
     /* A message, taken apart. */
     void (*message)(struct agent *agent, const struct signal *signal,
                     struct gen_message *gen);
+    /* It was killed, and is there again. May be NULL. */
+    void (*restarted)(struct agent *agent);
 };
 
 /* CNODE_LIMIT; CNODE_EXISTS: its name is taken. */
@@ -36,11 +38,10 @@ MUST_USE int agent_start(struct agent *agent, struct manager *manager,
                          const struct agent_kind *kind);
 void agent_stop(struct agent *agent);
 
-/* Puts its entries, or other metadata in their place; those that are as they
- * should be stay. CNODE_EXISTS: somebody else has one of its names. */
+/* Puts its entries, or other metadata in their place, until one cannot be put;
+ * those that are as they should be stay. CNODE_EXISTS: somebody else has one of
+ * its names. */
 int agent_announce(struct agent *agent);
-/* Takes them out. */
-void agent_withdraw(struct agent *agent);
 
 struct pid agent_pid(const struct agent *agent);
 

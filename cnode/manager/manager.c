@@ -23,16 +23,35 @@ static void on_tick(struct timer *timer)
     struct manager *manager = CONTAINER_OF(timer, struct manager, tick);
 
     node_manager_announce(manager);
+    cluster_manager_announce(manager);
     loop_timer_start(node_loop(manager->node), timer, TICK_MS);
 }
 
-/* Without a pool in syn nobody asks for them. */
+/* Pools that others host: so their workers are found from here. */
+static int open_scopes_of_others(struct manager *manager)
+{
+    const struct manager_config *config = manager->config;
+    int rc = 0;
+
+    for (size_t i = 0; i < config->service_count && rc == 0; i++) {
+        rc = membership_open_pool(manager->syn, config->services[i].pool);
+    }
+    return rc;
+}
+
+/* Without a pool in syn nobody asks for that of the node. */
 static int start_managers(struct manager *manager)
 {
     int rc = 0;
 
     if (manager->config->keys.node_manager && manager->membership.count > 0) {
         rc = node_manager_start(manager);
+    }
+    if (rc == 0 && manager->config->keys.manager) {
+        rc = cluster_manager_start(manager);
+    }
+    if (rc == 0) {
+        rc = open_scopes_of_others(manager);
     }
     if (rc == 0) {
         on_tick(&manager->tick);
@@ -63,6 +82,7 @@ void manager_stop(struct manager *manager)
     if (!manager->is_over) {
         manager->is_over = true;
         loop_timer_stop(node_loop(manager->node), &manager->tick);
+        cluster_manager_stop(manager);
         node_manager_stop(manager);
         membership_stop(&manager->membership);
     }
@@ -72,6 +92,7 @@ void manager_fini(struct manager *manager)
 {
     membership_fini(&manager->membership);
     node_manager_fini(manager);
+    cluster_manager_fini(manager);
 }
 
 struct pool *manager_pool(const struct manager *manager, atom_t name)

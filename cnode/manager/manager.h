@@ -7,6 +7,7 @@
 #ifndef CNODE_MANAGER_MANAGER_H
 #define CNODE_MANAGER_MANAGER_H
 
+#include "manager/cluster_manager.h"
 #include "manager/manager_config.h"
 #include "manager/membership.h"
 #include "manager/node_manager.h"
@@ -20,6 +21,7 @@ struct manager {
     bool is_over;
     struct membership membership;
     struct node_manager node_manager;
+    struct cluster_manager cluster_manager;
     struct timer tick; /* what they say in syn is looked after */
 };
 

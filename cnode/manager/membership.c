@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "manager/window.h"
 #include "node/node.h"
 #include "term/build.h"
 
@@ -24,13 +25,6 @@ static uint64_t now_ms(const struct membership *membership)
 }
 
 /* --- the truth */
-
-static struct target_window window_of(const struct pool_window *window)
-{
-    return (struct target_window){.low = (double)window->low,
-                                  .target = (double)window->target,
-                                  .high = (double)window->high};
-}
 
 void membership_status(const struct member *member,
                        struct service_status *status)
@@ -274,6 +268,22 @@ static bool is_member(const struct pool *pool)
     return pool != NULL && pool->part == 0 && pool->known != NULL;
 }
 
+int membership_open_pool(struct syn *syn, atom_t pool)
+{
+    struct buf registry;
+    atom_t scope;
+    int rc = syn_local_open(syn, pool);
+
+    if (rc != 0) {
+        return rc;
+    }
+    buf_init(&registry, 0);
+    buf_printf(&registry, "%s.Registry", atom_text(pool));
+    scope = atom_intern((const char *)buf_data(&registry), buf_size(&registry));
+    buf_fini(&registry);
+    return scope == ATOM_NONE ? CNODE_LIMIT : syn_local_open(syn, scope);
+}
+
 static int open_scopes(struct syn *syn, const struct membership *membership)
 {
     static const atom_t scopes[] = {A_ClusterManager, A_ClusterManagerRegistry,
@@ -284,7 +294,8 @@ static int open_scopes(struct syn *syn, const struct membership *membership)
         rc = syn_local_open(syn, scopes[i]);
     }
     for (size_t i = 0; i < membership->count && rc == 0; i++) {
-        rc = syn_local_open(syn, membership->members[i].pool->config->name);
+        rc = membership_open_pool(syn,
+                                  membership->members[i].pool->config->name);
     }
     return rc;
 }

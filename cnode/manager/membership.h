@@ -57,6 +57,9 @@ void membership_refresh(struct membership *membership);
 int membership_put(struct syn *syn, enum entry first, enum entry end,
                    atom_t pool, struct pid pid, struct cnode_term meta);
 
+/* Starts the scopes of a pool: its own and that of its workers' names. */
+MUST_USE int membership_open_pool(struct syn *syn, atom_t pool);
+
 /* Another node has written an entry of a process of ours: syn_local.h. */
 void membership_told(struct membership *membership, enum syn_kind kind,
                      atom_t scope, const struct syn_request *request);

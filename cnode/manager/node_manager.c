@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "manager/manager.h"
+#include "manager/window.h"
 #include "node/route.h"
 #include "pool/child_spec.h"
 #include "term/build.h"
@@ -59,19 +60,6 @@ static void put_node(const struct agent *agent, struct buf *buf)
 
 /* --- configuration */
 
-static struct target_window window_of(const struct pool_window *window)
-{
-    return (struct target_window){.low = (double)window->low,
-                                  .target = (double)window->target,
-                                  .high = (double)window->high};
-}
-
-static struct target_window range_of(const struct pool_range *range)
-{
-    return (struct target_window){
-        .low = range->low, .target = range->target, .high = range->high};
-}
-
 void node_manager_config(const struct pool *pool, struct service_config *out)
 {
     const struct pool_config *config = pool->config;
@@ -81,7 +69,7 @@ void node_manager_config(const struct pool *pool, struct service_config *out)
         .priority = config->here.priority,
         .supervisors = window_of(&config->here.supervisor_target),
         .workers = window_of(&config->worker.target),
-        .health = range_of(&config->here.health_target),
+        .health = window_of_range(&config->here.health_target),
         .pool = config->name,
         .node = pool->node->name};
 }
