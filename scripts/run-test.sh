@@ -37,7 +37,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-standard=(house dev asan cli erlang bridge schedulers conformance second plugin demo)
+standard=(house dev asan cli erlang bridge schedulers conformance second plugin guide demo)
 slow=(tsan sanitized-erlang sanitized-bridge fuzz tidy)
 suites=()
 full=

@@ -5,8 +5,8 @@
     tests/guide/run.py CNODE_BIN     (ERL_EPMD_PORT: an epmd that is running)
 
 A block of code whose last line above it ends in `path`: becomes that file; a
-block of `sh` is run, all in one shell; a block of `text` must be the end of what
-the commands before it printed. Anything else in the page is for people.
+block of `sh` is run, all in one shell; the lines of a block of `text` must be among what
+the commands before it printed, in that order. Anything else is for people.
 """
 import os
 import re
@@ -81,8 +81,8 @@ def follow(shell, folder):
             print("  " + code.strip().splitlines()[0], flush=True)
             printed, folder = shell.run(code)
         elif language == "text":
-            expected = code.splitlines()
-            if printed[-len(expected):] != expected:
+            lines = iter(printed)
+            if not all(line in lines for line in code.splitlines()):
                 sys.exit(f"the guide promises\n{code}and this came:\n"
                          + "\n".join(printed))
         elif name is None:

@@ -5,7 +5,7 @@ defmodule CNode.OperationsTest do
 
   import CNode.TestNode, only: [eventually: 1]
 
-  for kind <- [:beam] do
+  for kind <- [:beam, :c] do
     describe "on #{kind}" do
       @describetag kind: kind
       if kind == :c, do: @describetag(:cnode)
