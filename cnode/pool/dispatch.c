@@ -242,6 +242,10 @@ bool dispatch_is_for(const struct cnode_worker *w,
 {
     struct pool *pool = worker_pool(w);
 
+    if (pool->config->is_server) { /* there is one: which is no question */
+        return !envelope->has_ref ||
+               term_is_atom(envelope->module, pool->config->worker.module);
+    }
     return envelope->has_ref &&
            term_is_atom(envelope->module, pool->config->worker.module) &&
            worker_has_id(w, envelope->id, &pool->pools->key_bytes);

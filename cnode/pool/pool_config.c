@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "pool/pool_config_keys.h"
+#include "pool/server.h"
 #include "term/utf8.h"
 
 /* --- reading */
@@ -31,6 +32,7 @@ void pool_settings_read(struct pool_settings *settings, struct config *config,
     read_each(settings, config, "pools", pools, &pool_config_defaults);
     read_each(settings, config, "services", services,
               &pool_config_service_defaults);
+    server_add_all(settings);
     read_spawns(settings, config, spawn);
 }
 

@@ -47,6 +47,7 @@ struct pool_config {
     atom_t name;
     const struct cnode_behaviour *behaviour;
     bool is_service; /* one permanent worker under the name itself */
+    bool is_server;  /* a service beside a pool: server.h */
     bool is_spawned; /* temporary workers that were spawned: spawned.h */
 
     struct pool_config_top {

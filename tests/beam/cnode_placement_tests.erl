@@ -25,6 +25,7 @@ two_c_nodes_test_() ->
         {"sticky stays where it was asked for", fun() -> with_two(#{strategy => sticky}, fun sticky/1) end},
         {"the same ref by hash goes to the same node", fun() -> with_two(#{strategy => hash}, fun hashed/1) end},
         {"messages for a worker elsewhere arrive in order", fun() -> with_two(#{}, fun ordered/1) end},
+        {"a pool has a server beside it", fun server/0},
         {"both nodes at once start one worker", fun() -> with_two(#{}, fun crossing/1) end},
         {"of supervisors of both as well", fun() -> with_two(#{}, fun supervisors/1) end},
         {"of round robins, too", fun() -> with_two(#{strategy => round_robin}, fun crossing/1) end},
@@ -119,6 +120,24 @@ workers(Node) -> maps:get(workers, maps:from_list(gen_server:call(supervisor_of(
 alone() ->
     C = cnode_peer:start(config(#{}, #{})),
     [?assertEqual(cnode_peer:name(C), where(C, Id)) || Id <- lists:seq(1, 50)],
+    ?assertEqual(0, cnode_peer:stop(C)).
+
+server() ->
+    Pools = #{
+        ?POOL => #{behaviour => counter},
+        'Elixir.Own' => #{behaviour => counter, server => echo},
+        plain => #{behaviour => counter, registry => none}
+    },
+    C = cnode_peer:start(#{pools => Pools, services => #{probe => #{behaviour => probe}}}),
+    Inner = {s, hello, nil, nil},
+    Envelope = {msg_envelope, nil, call, {ref, 'Elixir.Placed.Server', node()}, nil, Inner},
+    ?assertEqual(world, gen_server:call({'Elixir.Placed.Server', name(C)}, Envelope)),
+    ?assertEqual(world, gen_server:call({'Elixir.Placed.Server', name(C)}, {s, hello, nil})),
+    ?assertEqual(world, gen_server:call({'Elixir.Placed.Server', name(C)}, setelement(4, Envelope, {server, ?POOL}))),
+    ?assertEqual({unhandled, other}, gen_server:call({'Elixir.Placed.Server', name(C)}, other)),
+    ?assertEqual({nz_ap_forward, nil}, gen_server:call({'Elixir.Own.Server', name(C)}, Envelope)),
+    ?assertEqual(mine, gen_server:call({'Elixir.Own.Server', name(C)}, mine)),
+    ?assertEqual(undefined, cnode_syn:call(C, {whereis, 'plain.Server'})),
     ?assertEqual(0, cnode_peer:stop(C)).
 
 shared({A, B}) ->

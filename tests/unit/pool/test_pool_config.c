@@ -61,7 +61,9 @@ static void defaults_are_those_of_the_documents(void **state)
     (void)state;
     assert_string_equal(
         read_json("{'pools': {'Elixir.My': {'behaviour': 'counter'}}}"), "");
-    assert_int_equal(settings.count, 1);
+    assert_int_equal(settings.count, 2); /* and its server */
+    assert_string_equal(atom_text(settings.pools[1].name), "Elixir.My.Server");
+    assert_string_equal(settings.pools[1].behaviour->name, "server");
     pool = &settings.pools[0];
     assert_string_equal(atom_text(pool->name), "Elixir.My");
     assert_string_equal(pool->behaviour->name, "counter");
@@ -143,7 +145,7 @@ static void unknown_behaviours_name_the_nearest(void **state)
         "c.json:1: pools.p.behaviour: there is no behaviour \"conter\", did "
         "you mean \"counter\"?\n"
         "c.json:2: services.s.behaviour: there is no behaviour "
-        "\"nothing_like_it\", only counter, echo, kv, probe\n"
+        "\"nothing_like_it\", only counter, echo, kv, probe, relay, server\n"
         "c.json:2: services.t.behaviour: missing, expected a string\n");
 }
 
