@@ -81,7 +81,7 @@ const struct config_key pool_worker_keys[] = {
      .doc = "with more workers than that here, those unused for longest are "
             "stopped until their next message; null never"},
     {KEY(WORKER, offload_memory), .type = CONFIG_SIZE, .least = 1 << 20,
-     .or_null = true,
+     .most = UINT64_C(1) << 44, .or_null = true,
      .doc = "the same while its workers use more memory than that, by what the "
             "node knows of them and behaviours tell (cnode_memory); null "
             "never"},
