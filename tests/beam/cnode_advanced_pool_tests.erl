@@ -41,7 +41,8 @@ all() ->
         {"a worker that cannot start is an error for the caller", fun refused/1},
         {"a sticky pool that is not hosted by the caller is no hang", fun sticky/1},
         {"20 000 first calls to 1 000 refs give 1 000 workers", fun rush/1},
-        {"a pool of BEAM and C nodes", fun mixed/1}
+        {"a pool of BEAM and C nodes", fun mixed/1},
+        {"a worker in C calls workers on a BEAM, and starts them", fun other_way_round/1}
     ].
 
 %% ---------------------------------------------------------------------- calls
@@ -270,3 +271,38 @@ mixed(#ctx{a = A, b = B, x = X, node = Node}) ->
     _ = on(A, ?CM, lock_pool, [?MIXED, Node, X]),
     ?assertEqual([element(2, A)], lists:usort([on(A, ?MIXED, 's_call!', [{here, Id}, where, X]) || Id <- Ids])),
     _ = on(A, ?CM, release_pool, [?MIXED, Node, X]).
+
+%% The worker in C asks for workers of the mixed pool: one that a BEAM has, and new
+%% ones, which its node places.
+other_way_round(#ctx{} = Ctx) ->
+    case cnode_advanced_pool:is_beam_target() of
+        true -> ok;
+        false -> other_way_round_c(Ctx)
+    end.
+
+other_way_round_c(#ctx{a = A, b = B, x = X, node = Node} = Ctx) ->
+    Beam = element(2, A),
+    _ = on(A, ?CM, lock_pool, [?MIXED, Node, X]),
+    cnode_advanced_pool_suite:has_status(Ctx, ?MIXED, {locked, online}),
+    ?assertEqual(1, on(A, ?MIXED, 's_call!', [{beam, 1}, visit, X])),
+    {_, Beam, Pid} = on(A, ?MIXED, fetch, [{beam, 1}, process, X]),
+    Ask = fun(Id, Call) -> call(Ctx, asking, {ask, ?MIXED, Id, Call}) end,
+    eventually(fun() -> call(Ctx, asking, {whereis, ?MIXED, {beam, 1}}) =:= Pid end, ?PATIENCE),
+    ?assertEqual(2, Ask({beam, 1}, visit)),
+    ?assertEqual(Beam, Ask({beam, 1}, where)),
+    %% the context of the call goes along
+    ?assertEqual(X, Ask({beam, 1}, context)),
+    ?assertEqual(ok, call(Ctx, asking, {tell, ?MIXED, {beam, 1}, visit})),
+    eventually(fun() -> Ask({beam, 1}, get) =:= 3 end, ?PATIENCE),
+    ?assertMatch({unhandled, _}, Ask({beam, 1}, {no, such})),
+    %% new ones: only the BEAM is online, then only the C node, then both
+    ?assertEqual([Beam], lists:usort([Ask({new, N}, where) || N <- lists:seq(1, 20)])),
+    _ = on(A, ?CM, release_pool, [?MIXED, Node, X]),
+    _ = on(B, ?CM, lock_pool, [?MIXED, Beam, X]),
+    eventually(fun() -> [Node] =:= lists:usort([Ask({here, N, erlang:unique_integer()}, where) || N <- lists:seq(1, 5)]) end, ?PATIENCE),
+    _ = on(A, ?CM, release_pool, [?MIXED, Beam, X]),
+    %% where they are is the strategy's; the BEAMs find them all
+    Asked = [{Ask({Tag, N}, visit), on(A, ?MIXED, 's_call!', [{Tag, N}, visit, X])} || Tag <- [new, both], N <- lists:seq(1, 20)],
+    ?assertEqual([{1, 2}], lists:usort(Asked)),
+    Again = [on(B, ?MIXED, 's_call!', [{Tag, N}, visit, X]) || Tag <- [new, both], N <- lists:seq(1, 20)],
+    ?assertEqual([3], lists:usort(Again)).

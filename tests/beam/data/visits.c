@@ -8,6 +8,8 @@
  *     call args, started_by    -> arguments and context of the start
  *     call {echo, T} -> T               call {late, Ms, T} -> T, after a while
  *     call never: no answer             call boom: ends with reason boom
+ *     call {ask, Pool, Id, T}, {tell, Pool, Id, T}, {whereis, Pool, Id}
+ *                             -> what that pool's worker answers; ok; its pid
  */
 #include <cnode/cnode.h>
 
@@ -63,6 +65,34 @@ static int answer_late(struct cnode_worker *w, struct visits *v, int64_t ms,
     return cnode_timer_start(w, (uint64_t)ms, NULL, "answer");
 }
 
+static int on_answer(struct cnode_worker *w, void *state, void *from,
+                     const struct cnode_answer *answer)
+{
+    (void)state;
+    return cnode_reply_to(w, from, answer->error == 0 ? "~t" : "{failed, ~t}",
+                          answer->term);
+}
+
+/* Workers of other pools, on this or any other node. */
+static int ask_others(struct cnode_worker *w, struct cnode_term call)
+{
+    struct cnode_term pool, id, term;
+    int rc;
+
+    if (cnode_match(call, "{ask, ~t, ~t, ~t}", &pool, &id, &term)) {
+        return cnode_pool_call(w, pool, id, 5000, on_answer, cnode_from_keep(w),
+                               "~t", term);
+    }
+    if (cnode_match(call, "{whereis, ~t, ~t}", &pool, &id)) {
+        return cnode_pool_whereis(w, pool, id, on_answer, cnode_from_keep(w));
+    }
+    if (cnode_match(call, "{tell, ~t, ~t, ~t}", &pool, &id, &term)) {
+        rc = cnode_pool_cast(w, pool, id, "~t", term);
+        return rc == 0 ? cnode_reply(w, "ok") : rc;
+    }
+    return CNODE_UNHANDLED;
+}
+
 static int ask(struct cnode_worker *w, struct visits *v, struct cnode_term call)
 {
     struct cnode_term term;
@@ -89,7 +119,7 @@ static int ask(struct cnode_worker *w, struct visits *v, struct cnode_term call)
     if (cnode_match(call, "{late, ~i, ~t}", &ms, &term)) {
         return answer_late(w, v, ms, term);
     }
-    return CNODE_UNHANDLED;
+    return ask_others(w, call);
 }
 
 static int visits_handle_call(struct cnode_worker *w, void *state,
