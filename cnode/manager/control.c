@@ -34,11 +34,12 @@ static bool release_node(struct pool *pool)
 
 static bool bring_online(struct pool *pool)
 {
-    if (!standing_set_state(pool->standing, STANDING_ONLINE)) {
-        return false;
+    bool was_offline = standing_set_state(pool->standing, STANDING_ONLINE);
+
+    if (was_offline) {
+        pool_undrain(pool);
     }
-    pool_undrain(pool);
-    return true;
+    return pool_revive(pool) == 0 || was_offline;
 }
 
 static bool take_offline(struct pool *pool)

@@ -58,7 +58,10 @@ static void look(struct pool *head, struct grade_report *report)
         .supervisor_target = config->here.supervisor_target,
         .errors = health_per_second(report->errors + report->failures, workers),
         .warnings = health_per_second(report->warnings, workers)};
-    report->condition = health_condition(report->failures, &at);
+    report->condition =
+        head->state == POOL_DOWN
+            ? STANDING_CRITICAL /* for good: it fell too often */
+            : health_condition(report->failures, &at);
     report->health =
         health_published(health_number(&report->facts), report->condition);
 }

@@ -27,7 +27,7 @@
 enum {
     STARTS_PER_TURN = 1000,
     STOPS_PER_TURN = 1000,
-    STOPS_NS = 20 * 1000 * 1000, /* the same in time */
+    TURN_NS = 5 * 1000 * 1000, /* the same in time: others have deadlines */
 };
 
 static void on_message(struct process *process, const struct signal *signal);
@@ -283,6 +283,16 @@ int pool_open(struct pool *pool)
     return rc;
 }
 
+int pool_revive(struct pool *pool)
+{
+    if (pool->state != POOL_DOWN) {
+        return CNODE_EXISTS;
+    }
+    intensity_clear(&pool->self);
+    METRIC_INC(pools_restarted);
+    return pool_open(pool);
+}
+
 /* --- faces */
 
 int pool_add_face(struct pool *pool, struct face **out)
@@ -371,27 +381,25 @@ void pool_is_due(struct pool *pool, struct list *waiting_node)
 
 void pool_start_due(struct pool *pool)
 {
-    struct list due, *node;
+    uint64_t until_ns = loop_clock_ns() + TURN_NS;
     unsigned done = 0;
 
-    if (pool_must_wait(pool)) {
-        if (!list_is_empty(&pool->due)) {
-            work_soon(pool);
-        }
-        return;
-    }
-    list_init(&due);
-    list_take(&due, &pool->due);
-    while (done < STARTS_PER_TURN && (node = list_pop(&due)) != NULL) {
-        struct waiting *waiting = CONTAINER_OF(node, struct waiting, node);
+    while (!pool_must_wait(pool) && done < STARTS_PER_TURN &&
+           (done % 16 != 0 || loop_clock_ns() < until_ns)) {
+        struct list *node = list_pop(&pool->due);
+        struct waiting *waiting;
 
+        if (node == NULL) {
+            return;
+        }
+        waiting = CONTAINER_OF(node, struct waiting, node);
         if (worker_segment(waiting->worker)->state == SEGMENT_UP) {
             waiting_start(waiting);
             done++;
         } /* else it ends with its segment */
     }
-    while ((node = list_pop(&due)) != NULL) {
-        pool_is_due(pool, node);
+    if (!list_is_empty(&pool->due)) {
+        work_soon(pool);
     }
 }
 
@@ -449,7 +457,7 @@ static bool restart_face(struct face *face)
  * terminate callbacks may be slow, and other things have deadlines. */
 static bool stop_segments(struct pool *pool)
 {
-    uint64_t until_ns = loop_clock_ns() + STOPS_NS;
+    uint64_t until_ns = loop_clock_ns() + TURN_NS;
     unsigned budget = pool_must_wait(pool) ? 1 : STOPS_PER_TURN;
 
     for (uint32_t i = 0; i < pool->segment_count; i++) {
@@ -549,7 +557,7 @@ static void on_closed(struct pool *pool)
         if (intensity_add(&pool->self, now_ms)) {
             LOG_ERROR("pool_down", F_STR("pool", atom_text(pool->config->name)),
                       F_STR("reason", "it restarts too often: it stays down "
-                                      "until the node is started again"));
+                                      "until it is brought online"));
         } else {
             int rc = pool_open(pool);
 

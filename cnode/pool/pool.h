@@ -96,6 +96,10 @@ void pool_free(struct pool *pool);
 /* Starts it. 0; CNODE_EXISTS when the name is taken; CNODE_LIMIT. */
 MUST_USE int pool_open(struct pool *pool);
 
+/* One that is down for good, since it fell too often, is opened again. 0;
+ * CNODE_EXISTS: it is not down; or as pool_open(). */
+MUST_USE int pool_revive(struct pool *pool);
+
 /* Ends it with this reason; its workers are ended some each turn. */
 void pool_stop(struct pool *pool, struct cnode_term reason, bool comes_back);
 

@@ -140,6 +140,15 @@ static void a_pool_that_falls_too_often_stays_down(void **state)
         world_monitored_call(&world, "P", world_envelope("1", "true", "ping")),
         "down: noproc");
     assert_int_equal(world_workers(&world), 0);
+    world_advance(&world, 1000);
+    assert_int_equal(standing_condition(world_pool(&world)->standing),
+                     STANDING_CRITICAL);
+    assert_int_equal(pool_revive(world_pool(&world)), 0);
+    world_advance(&world, 1000);
+    assert_string_equal(world_ask(&world, "1", "ping"), "pong");
+    assert_int_equal(standing_condition(world_pool(&world)->standing),
+                     STANDING_WELL);
+    assert_int_equal(pool_revive(world_pool(&world)), CNODE_EXISTS);
 }
 
 static void restarts_spread_over_time_are_fine(void **state)

@@ -297,6 +297,36 @@ static void after_five_failures_nobody_waits(void **state)
     assert_string_equal(world_ask(&world, "1", "ping"), "pong");
 }
 
+/* Many restart at once: some each turn, so that others get theirs. */
+static void a_storm_of_restarts_is_paced(void **state)
+{
+    enum { MANY = 5000 };
+    uint64_t started;
+
+    (void)state;
+    open_with("", ", 'max_restarts': 1000000");
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "%d", i);
+        world_cast(&world, "P", world_envelope(id, "true", "x"));
+    }
+    for (int i = 0; i < MANY; i++) {
+        world_exit(&world, world_pid(&world, i), "boom");
+    }
+    started = metric_read(METRIC_workers_restarted);
+    world_turn(&world, 0);
+    assert_in_range(metric_read(METRIC_workers_restarted) - started, 1,
+                    MANY - 1);
+    for (int turns = 0; metric_read(METRIC_workers_restarted) - started < MANY;
+         turns++) {
+        assert_true(turns < MANY);
+        world_turn(&world, 0);
+    }
+    assert_int_equal(metric_read(METRIC_workers_restarted) - started, MANY);
+    assert_int_equal(world_workers(&world), MANY);
+}
+
 /* --- too often */
 
 static void too_many_restarts_end_the_segment_only(void **state)
@@ -464,6 +494,7 @@ int main(void)
         TEST(a_failing_init_is_tried_again_more_and_more_slowly),
         TEST(the_back_off_ends_at_one_second),
         TEST(after_five_failures_nobody_waits),
+        TEST(a_storm_of_restarts_is_paced),
         TEST(too_many_restarts_end_the_segment_only),
         TEST(its_other_workers_are_shut_down),
         TEST(waiting_calls_are_told_when_it_falls),
