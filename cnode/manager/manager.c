@@ -16,6 +16,16 @@ static void on_told(void *owner, enum syn_kind kind, atom_t scope,
     }
 }
 
+/* Whoever asked for it may look for it in syn when he has his answer. */
+static void on_face(void *owner)
+{
+    struct manager *manager = owner;
+
+    if (!manager->is_over) {
+        membership_refresh(&manager->membership);
+    }
+}
+
 /* Entries that are as they should be cost a look-up each; one that somebody has
  * taken out, or of a process that was killed, is put again. */
 static void on_tick(struct timer *timer)
@@ -69,6 +79,8 @@ int manager_start(struct manager *manager, struct pools *pools, struct syn *syn,
     timer_init(&manager->tick, on_tick);
     rc = membership_start(&manager->membership, pools, syn);
     syn_local_listen(syn, on_told, manager);
+    pools->on_face = on_face;
+    pools->face_owner = manager;
     return rc == 0 ? start_managers(manager) : rc;
 }
 

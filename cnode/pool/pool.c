@@ -315,6 +315,9 @@ int pool_add_face(struct pool *pool, struct face **out)
             mem_realloc(pool->faces, pool->face_cap * sizeof(struct face *));
     }
     pool->faces[pool->face_count++] = face;
+    if (pool->pools->on_face != NULL) {
+        pool->pools->on_face(pool->pools->face_owner);
+    }
     *out = face;
     return 0;
 }

@@ -49,6 +49,9 @@ struct pools {
     struct timer deadline; /* of pools_stop() */
     void (*on_stopped)(void *owner);
     void *owner;
+    void (*on_face)(
+        void *owner); /* a worker supervisor is there; may be NULL */
+    void *face_owner;
 };
 
 /* Takes the nodes' forward hooks. */

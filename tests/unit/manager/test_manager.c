@@ -158,6 +158,34 @@ static void supervisors_come_and_go(void **state)
     assert_int_equal(pool->faces[1]->state, FACE_REMOVED);
 }
 
+static void on_any(void *arg, struct pid pid, struct cnode_term meta)
+{
+    (void)arg, (void)pid, (void)meta;
+    seen_count++;
+}
+
+/* AdvancedPool asks for one when all are full, and each caller would until it
+ * sees it. */
+static void one_that_a_beam_adds_is_there_with_the_answer(void **state)
+{
+    struct buf name;
+    const char *got;
+
+    (void)state;
+    got = world_call(&world, "P",
+                     "{start_child, #{id => x, start => "
+                     "{'Elixir.Noizu.AdvancedPool.WorkerSupervisor', "
+                     "start_link, ['P', nil, nil]}}}");
+    assert_non_null(strstr(got, "{ok,<"));
+    seen_count = 0;
+    buf_init(&name, 0);
+    entry_put_name(&name, ENTRY_FACE, world.node.name, pool_name());
+    syn_local_members(&world.syn, pool_name(),
+                      term_at(buf_data(&name), buf_size(&name)), on_any, NULL);
+    buf_fini(&name);
+    assert_int_equal(seen_count, 2);
+}
+
 static void an_unknown_pool_is_none(void **state)
 {
     struct pid pid = PID_NONE;
@@ -291,6 +319,7 @@ int main(void)
         TEST(control_is_told_at_once),
         TEST(offline_ends_the_workers),
         TEST(supervisors_come_and_go),
+        TEST(one_that_a_beam_adds_is_there_with_the_answer),
         TEST(an_unknown_pool_is_none),
         TEST(a_pool_out_of_syn_is_controlled_too),
         TEST(a_lock_of_another_node_is_taken_over),
