@@ -229,7 +229,7 @@ released_from_outside(Ctx) ->
 lock_stays(Ctx) ->
     {_, Before} = lock(Ctx),
     Count = element(6, Before),
-    [increment(Ctx, {lock_stays, Id}) || Id <- lists:seq(1, 5)],
+    [{ok, _} = start_child(supervisor(Ctx, ?POOL), ?POOL, {lock_stays, Id}) || Id <- lists:seq(1, 5)],
     {_, After} = agreed(Ctx, has(Count + 5)),
     ?assertEqual({locked, online}, element(2, After)),
     release(Ctx).
