@@ -53,6 +53,7 @@ int held_add(struct held *held, const struct gen_from *from, bool by_ref,
         held->last->next = one;
     }
     held->last = one;
+    held->count++;
     return 0;
 }
 
@@ -67,6 +68,7 @@ void held_move(struct held *to, struct held *from)
         to->last->next = from->first;
     }
     to->last = from->last;
+    to->count += from->count;
     *from = (struct held){0};
 }
 
@@ -76,6 +78,7 @@ static struct held_reply *pop(struct held *held)
 
     if (one != NULL) {
         held->first = one->next;
+        held->count--;
     }
     return one;
 }

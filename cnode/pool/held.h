@@ -15,6 +15,7 @@ struct pool;
 
 struct held {
     struct held_reply *first, *last;
+    uint32_t count;
 };
 
 static inline bool held_is_empty(const struct held *held)

@@ -198,6 +198,16 @@ void persist_ends(struct cnode_worker *w, struct cnode_term reason,
     held_send(&run->held, pool->node, &w->process); /* mode manual */
 }
 
+void persist_dropped(const struct cnode_worker *w)
+{
+    struct persist *persist = worker_pool(w)->persist;
+
+    if (persist != NULL && w->status != WORKER_SPAWNED &&
+        is_due_at_end(w, true)) {
+        persist->dropped++;
+    }
+}
+
 /* --- every now and then */
 
 static void retry_unsaved(struct persist *persist, unsigned most)

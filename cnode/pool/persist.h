@@ -41,6 +41,7 @@ struct persist {
     struct list unsaved;         /* struct saving: their newest write failed */
     struct map lost; /* struct save: failed, and the worker has ended */
     uint64_t lost_bytes;
+    uint64_t dropped;       /* workers: persist_dropped() */
     struct timer retry;     /* of both */
     struct timer interval;  /* mode interval: next slice */
     uint32_t segment, slot; /* where it goes on */
@@ -101,6 +102,9 @@ MUST_USE int persist_call(struct run *run);
 /* It is about to end, before terminate, outside of a run. */
 void persist_ends(struct cnode_worker *w, struct cnode_term reason,
                   bool is_clean);
+/* It is gone with the node, which had no time left: counted as lost if it has
+ * something that should have been written. */
+void persist_dropped(const struct cnode_worker *w);
 /* Its extras go. */
 void persist_forget(struct cnode_worker *w);
 

@@ -56,11 +56,13 @@ void persist_lost_fini(struct persist *persist)
 {
     struct save *save;
 
-    if (persist->lost.count > 0) {
-        METRIC_ADD(states_lost, persist->lost.count);
+    uint64_t count = persist->lost.count + persist->dropped;
+
+    if (count > 0) {
+        METRIC_ADD(states_lost, count);
         LOG_ERROR("states_lost",
                   F_STR("pool", atom_text(persist->pool->config->name)),
-                  F_UINT("workers", persist->lost.count));
+                  F_UINT("workers", count));
     }
     MAP_EACH(save, &persist->lost) {
         drop(save);

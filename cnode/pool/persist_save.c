@@ -194,6 +194,13 @@ static void on_done(struct store_op *op)
 
 /* --- and begins */
 
+static void drop(struct save *save)
+{
+    save->task.run = NULL;
+    store_op_fini(&save->op);
+    signal_free(&save->task.signal);
+}
+
 struct save *persist_save_new(struct persist *persist, enum store_kind kind)
 {
     struct save *save = mem_zalloc(sizeof(*save));
@@ -277,14 +284,35 @@ static int dump(struct cnode_worker *w, struct buf *state, uint64_t *hash)
     return rc;
 }
 
+/* Answers that wait for a write take their place in its list, which is bounded
+ * as a mailbox. */
+static void wait_for(struct cnode_worker *w, struct save *save,
+                     struct held *held)
+{
+    const struct pool *pool = worker_pool(w);
+
+    if (save->held.count + held->count > pool->config->worker.mailbox_limit) {
+        METRIC_ADD(buffer_overflow, held->count);
+        held_refuse(held, pool->node, &w->process,
+                    cnode_error_atom(CNODE_OVERLOADED));
+        return;
+    }
+    held_move(&save->held, held);
+}
+
+static struct save *newest_of(const struct cnode_worker *w)
+{
+    return w->extras != NULL && w->extras->saving != NULL
+               ? w->extras->saving->newest
+               : NULL;
+}
+
 /* Nothing new: answers wait for what is under way, if anything is. False: that
  * cannot tell one more who asks. */
 static bool is_same_as_before(struct cnode_worker *w, struct held *held,
                               const struct ref *ref)
 {
-    struct save *newest = w->extras != NULL && w->extras->saving != NULL
-                              ? w->extras->saving->newest
-                              : NULL;
+    struct save *newest = newest_of(w);
     struct save nothing = {.persist = worker_pool(w)->persist};
 
     if (newest == NULL) {
@@ -302,7 +330,26 @@ static bool is_same_as_before(struct cnode_worker *w, struct held *held,
         newest->is_asked = true;
         newest->ref = *ref;
     }
-    held_move(&newest->held, held);
+    wait_for(w, newest, held);
+    return true;
+}
+
+/* A write that has not begun takes the newer state instead. */
+static bool is_replaced(struct cnode_worker *w, struct held *held,
+                        const struct ref *ref, struct buf *value)
+{
+    struct save *newest = newest_of(w);
+
+    if (newest == NULL || newest->op.kind != STORE_PUT ||
+        (ref != NULL && newest->is_asked) ||
+        !store_replace(newest->persist->store, &newest->op, value)) {
+        return false;
+    }
+    if (ref != NULL) {
+        newest->is_asked = true;
+        newest->ref = *ref;
+    }
+    wait_for(w, newest, held);
     return true;
 }
 
@@ -321,13 +368,18 @@ void persist_write(struct cnode_worker *w, struct held *held,
         return;
     }
     save = persist_save_new(persist, STORE_PUT);
+    if (rc == 0) {
+        rc = put_value(save, w, state);
+    }
+    if (rc == 0 && is_replaced(w, held, ref, &save->op.value)) {
+        *persist_tail(w) = hash;
+        drop(save);
+        return;
+    }
     held_move(&save->held, held);
     save->is_asked = ref != NULL;
     if (ref != NULL) {
         save->ref = *ref;
-    }
-    if (rc == 0) {
-        rc = put_value(save, w, state);
     }
     if (rc == 0) {
         *persist_tail(w) = hash;
@@ -339,9 +391,7 @@ void persist_write(struct cnode_worker *w, struct held *held,
     save->op.rc = rc; /* nothing to be tried again: the next state may be ok */
     log_failed(save);
     let_go(save, w);
-    save->task.run = NULL;
-    store_op_fini(&save->op);
-    signal_free(&save->task.signal);
+    drop(save);
 }
 
 void persist_delete(struct cnode_worker *w, const struct ref *ref)

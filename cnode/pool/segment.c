@@ -440,6 +440,7 @@ static void drop_worker(struct segment *segment, struct cnode_worker *w)
     struct cnode_term reason = atom_term(A_shutdown);
 
     if (worker_is_up(w)) {
+        persist_dropped(w);
         extras_worker_ends(w, reason);
         node_exit(segment->pool->node, &w->process, reason);
         remove_worker(segment, w);

@@ -144,7 +144,9 @@ static int restore(struct cnode_worker *w)
     int rc = persist_restore(w);
 
     if (rc < 0 && behaviour->terminate != NULL) {
+        run_of(w)->may_stop = false;
         behaviour->terminate(w, worker_state(w), atom_term(A_error));
+        run_of(w)->may_stop = true;
     }
     run_watch_end(&before);
     return rc;

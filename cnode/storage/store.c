@@ -43,6 +43,7 @@ struct store {
     pthread_cond_t wake;
     struct queue queue; /* under the lock */
     bool is_asleep, is_closing;
+    uint64_t submitted, taken; /* numbers of the newest operations that were */
 
     /* What waits or is being done. Relaxed: they are limits, nothing is ordered
      * by them. */
@@ -154,6 +155,7 @@ int store_submit(struct store *store, struct store_op *op)
     atomic_fetch_add_explicit(&store->count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&store->bytes, bytes, memory_order_relaxed);
     pthread_mutex_lock(&store->lock);
+    op->number = ++store->submitted;
     queue_push(&store->queue, op);
     if (store->is_asleep) {
         pthread_cond_signal(&store->wake);
@@ -162,7 +164,39 @@ int store_submit(struct store *store, struct store_op *op)
     return 0;
 }
 
+bool store_replace(struct store *store, struct store_op *op, struct buf *value)
+{
+    uint64_t before, after = buf_size(value);
+    struct buf old = op->value;
+    bool waits;
+
+    pthread_mutex_lock(&store->lock);
+    waits = op->number > store->taken && buf_error(value) == 0;
+    if (waits) {
+        before = buf_size(&op->value);
+        waits = after <= before ||
+                load(&store->bytes) + after - before <= limits.store_bytes;
+    }
+    if (waits) {
+        op->value = *value;
+        *value = old;
+        atomic_fetch_add_explicit(&store->bytes, after - before,
+                                  memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return waits;
+}
+
 /* --- its thread: what waits */
+
+static struct queue take_all_locked(struct store *store)
+{
+    struct queue all = store->queue;
+
+    store->queue = (struct queue){0};
+    store->taken = store->submitted;
+    return all;
+}
 
 /* Until something is there or `ms` are over (0: no matter how long). */
 static void sleep_locked(struct store *store, uint64_t ms)
@@ -194,8 +228,7 @@ static bool take_batch(struct store *store)
     while (store->queue.first == NULL && !store->is_closing) {
         sleep_locked(store, 0);
     }
-    store->batch = store->queue;
-    store->queue = (struct queue){0};
+    store->batch = take_all_locked(store);
     has_some = store->batch.first != NULL;
     pthread_mutex_unlock(&store->lock);
     return has_some;
@@ -293,8 +326,7 @@ static void give_up_waiting(struct store *store)
     struct queue waiting;
 
     pthread_mutex_lock(&store->lock);
-    waiting = store->queue;
-    store->queue = (struct queue){0};
+    waiting = take_all_locked(store);
     pthread_mutex_unlock(&store->lock);
     while (waiting.first != NULL) { /* behind the batch: the order is kept */
         queue_push(&store->batch, queue_pop(&waiting));

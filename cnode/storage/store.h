@@ -47,7 +47,8 @@ enum store_kind {
 enum { STORE_HEADER_BYTES = 12 };
 
 struct store_op {
-    struct store_op *next; /* the store's */
+    struct store_op *next; /* the store's, as this: which it was */
+    uint64_t number;
     enum store_kind kind;
     /* 0. GET: CNODE_NOT_FOUND, CNODE_STORE_CORRUPT. All: CNODE_STORE_FULL,
      * CNODE_STORE_UNREACHABLE, CNODE_STORE_FAILED, CNODE_CANCELED (the store
@@ -79,6 +80,12 @@ void store_close(struct store *store);
 /* Any thread. The op stays where it is until op->done. CNODE_OVERLOADED: too
  * many operations or bytes wait (counted), and nothing happens with it. */
 MUST_USE int store_submit(struct store *store, struct store_op *op);
+
+/* A PUT that still waits gets another value, of store_op_value(), in its place:
+ * what was written over nobody needs to write. The buffers are swapped. False:
+ * it is under way already, or there is no room. From the thread that gets
+ * op->done() only. */
+bool store_replace(struct store *store, struct store_op *op, struct buf *value);
 
 /* More than half of what may wait does: whoever can wait should. Any thread. */
 bool store_is_busy(const struct store *store);

@@ -26,18 +26,24 @@ static struct world world;
 static struct stores_entry entry;
 static struct stores stores;
 
-static void open_with(const char *persist)
+static void open_pool(const char *behaviour, const char *persist)
 {
-    char json[256];
+    char json[512];
 
     (void)snprintf(json, sizeof(json),
-                   "{'pools': {'P': {'behaviour': 'kv', 'registry': 'none', "
-                   "'worker': {'idle_timeout': '1s'}, 'persist': %s}}}",
-                   persist);
+                   "{'pools': {'P': {'behaviour': '%s', 'registry': 'none', "
+                   "'worker': {'idle_timeout': '1s', 'mailbox_limit': 100}, "
+                   "'persist': %s}}}",
+                   behaviour, persist);
     entry = (struct stores_entry){.name = "s", .store = fake_store_open(1000)};
     stores = (struct stores){.entries = &entry, .count = 1};
     world_use_stores(&stores);
     world_open(&world, json);
+}
+
+static void open_with(const char *persist)
+{
+    open_pool("kv", persist);
 }
 
 static int setup(void **state)
@@ -102,6 +108,51 @@ static void the_answer_leaves_when_it_is_written(void **state)
     fake_store_set(&fake_store.is_shut, false);
     assert_non_null(strstr(await(0), "ok"));
     assert_asked("1", "{get, a}", "{ok,1}");
+}
+
+static void what_waits_of_one_worker_is_one_write(void **state)
+{
+    unsigned runs;
+
+    (void)state;
+    open_with("{'mode': 'on_change'}");
+    assert_asked("1", "{put, a, 0}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    (void)world_ask(&world, "1", "{put, a, 1}");
+    fake_store_wait_for_run();
+    runs = fake_store.runs;
+    for (int i = 0; i < 50; i++) {
+        (void)world_ask(&world, "1",
+                        i % 2 == 0 ? "{put, a, 2}" : "{put, b, 3}");
+        (void)world_ask(&world, "1", "{put, a, 4}");
+    }
+    assert_string_equal(world_got(&world), "");
+    fake_store_set(&fake_store.is_shut, false);
+    assert_non_null(strstr(await(0), "ok"));
+    assert_asked("1", "{get, b}", "{ok,3}");
+    assert_int_equal(fake_store.runs, runs + 2);
+    assert_int_equal(fake_store.sizes[runs + 1], 1);
+    (void)ask("1", "'crash!'");
+    assert_asked("1", "{get, a}", "{ok,4}");
+}
+
+static void not_too_many_answers_wait(void **state)
+{
+    uint64_t refused = metric_read(METRIC_buffer_overflow);
+    const char *got = "";
+
+    (void)state;
+    open_with("{'mode': 'on_change'}");
+    assert_asked("1", "{put, a, 0}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    (void)world_ask(&world, "1", "{put, a, 1}");
+    for (int i = 0; i < 200 && got[0] == '\0'; i++) {
+        got = world_ask(&world, "1", "{get, a}");
+    }
+    assert_non_null(strstr(got, "{error,overloaded}"));
+    assert_true(metric_read(METRIC_buffer_overflow) > refused);
+    fake_store_set(&fake_store.is_shut, false);
+    assert_non_null(strstr(await(0), "ok"));
 }
 
 static void what_found_no_room_is_not_answered_and_tried_again(void **state)
@@ -200,12 +251,91 @@ static void persist_is_answered_when_it_is_written(void **state)
     assert_non_null(strstr(await(0), "ok"));
 }
 
+static void a_behaviour_keeps_and_forgets_by_itself(void **state)
+{
+    (void)state;
+    open_pool("script", "{'mode': 'manual'}");
+    assert_asked("1", "ping", "pong");
+    fake_store_set(&fake_store.is_shut, true);
+    assert_string_equal(world_ask(&world, "1", "keep_state"), "");
+    assert_string_equal(world_ask(&world, "1", "keep_state"), "");
+    fake_store_set(&fake_store.is_shut, false);
+    assert_non_null(strstr(await(0), "{stored,ok}"));
+    (void)await(0);
+    (void)script_log();
+    (void)ask("1", "'crash!'");
+    assert_asked("1", "ping", "pong");
+    assert_non_null(strstr(script_log(), "init(1) restore(1,{calls,2}) load"));
+    assert_asked("1", "forget_state", "{stored,ok}");
+    (void)ask("1", "'crash!'");
+    assert_asked("1", "ping", "pong");
+    assert_non_null(strstr(script_log(), "init(1) load"));
+}
+
+/* The worker is stopped when it was idle for a second. */
+static void let_it_idle(void)
+{
+    for (int i = 0; i < 100 && roll_workers(world_pool(&world)->roll) > 0;
+         i++) {
+        world_advance(&world, 1000);
+    }
+    assert_int_equal(roll_workers(world_pool(&world)->roll), 0);
+    (void)script_log();
+}
+
+static void what_was_forgotten_is_not_written_at_the_end(void **state)
+{
+    (void)state;
+    open_pool("script", "{'mode': 'on_stop'}");
+    assert_asked("1", "{reply, x}", "x");
+    let_it_idle();
+    assert_asked("1", "forget_state", "{stored,ok}");
+    let_it_idle();
+    assert_asked("1", "{reply, x}", "x");
+    assert_string_equal(script_log(), "init(1) load(1) call(1,{reply,x})");
+}
+
+/* A start by start_child is answered when the state was read. */
+static void arguments_of_the_first_start_are_kept_with_it(void **state)
+{
+    const char *got;
+
+    (void)state;
+    open_pool("script", "{'mode': 'on_stop'}");
+    got = world_call_pid(
+        &world, world_pid_of(&world, &world_pool(&world)->faces[0]->process),
+        "{start_child, {{m, f, [{ref, 'P.Worker', 1}, [#{a => 1}], ctx]}, "
+        "permanent, 5000, worker, [m]}}");
+    assert_non_null(strstr(got[0] != '\0' ? got : await(0), "{ok,"));
+    assert_asked("1", "{reply, x}", "x");
+    for (int lives = 0; lives < 2; lives++) {
+        let_it_idle();
+        assert_asked("1", "{reply, y}", "y");
+        assert_non_null(
+            strstr(script_log(), "init(1,#{a => 1}) restore(1,{calls,"));
+    }
+}
+
+static void a_state_that_restore_refuses_starts_nobody(void **state)
+{
+    (void)state;
+    open_pool("script", "{'mode': 'on_stop'}");
+    assert_asked("1", "{reply, x}", "x");
+    let_it_idle();
+    script_knobs.fail_restores = 1;
+    assert_asked("1", "{reply, y}", "{error,refused}");
+    assert_non_null(strstr(script_log(), "terminate(1,error)"));
+    assert_asked("1", "{reply, y}", "y");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_answer_leaves_when_it_is_written),
+        TEST(what_waits_of_one_worker_is_one_write),
+        TEST(not_too_many_answers_wait),
         TEST(what_found_no_room_is_not_answered_and_tried_again),
         TEST(nobody_is_stopped_for_being_idle_while_it_fails),
         TEST(what_could_not_be_written_at_its_end_is_there_again),
@@ -213,6 +343,10 @@ int main(void)
         TEST(another_state_than_was_written_starts_nobody),
         TEST(who_starts_while_it_is_away_is_told_in_time),
         TEST(persist_is_answered_when_it_is_written),
+        TEST(a_behaviour_keeps_and_forgets_by_itself),
+        TEST(what_was_forgotten_is_not_written_at_the_end),
+        TEST(arguments_of_the_first_start_are_kept_with_it),
+        TEST(a_state_that_restore_refuses_starts_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

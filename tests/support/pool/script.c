@@ -151,6 +151,14 @@ static int act(struct cnode_worker *w, struct script *s,
     return CNODE_UNHANDLED;
 }
 
+/* What cnode_persist() and cnode_persist_delete() are answered. */
+static int on_stored(struct cnode_worker *w, void *state, void *context,
+                     const struct cnode_answer *answer)
+{
+    (void)state;
+    return cnode_reply_to(w, context, "{stored, ~t}", answer->term);
+}
+
 static int script_handle_call(struct cnode_worker *w, void *state,
                               struct cnode_term call)
 {
@@ -176,6 +184,12 @@ static int script_handle_call(struct cnode_worker *w, void *state,
     if (cnode_is_atom(call, "later")) {
         s->kept = cnode_from_keep(w);
         return s->kept != NULL ? 0 : CNODE_EINVALID;
+    }
+    if (cnode_is_atom(call, "keep_state")) {
+        return cnode_persist(w, on_stored, cnode_from_keep(w));
+    }
+    if (cnode_is_atom(call, "forget_state")) {
+        return cnode_persist_delete(w, on_stored, cnode_from_keep(w));
     }
     if (cnode_is_atom(call, "who")) {
         return cnode_reply(w, "{~t, ~t, ~t, ~t}", cnode_self(w), cnode_id(w),
@@ -243,6 +257,19 @@ static int script_dump(struct cnode_worker *w, const void *state,
     (void)w;
     cnode_build_add(out, "{calls, ~i}", s->calls);
     return 0;
+}
+
+static int script_restore(struct cnode_worker *w, void *state,
+                          struct cnode_term dumped)
+{
+    struct script *s = state;
+
+    note(w, "restore", dumped);
+    if (script_knobs.fail_restores > 0) {
+        script_knobs.fail_restores--;
+        return CNODE_REFUSED;
+    }
+    return cnode_match(dumped, "{calls, ~i}", &s->calls) ? 0 : CNODE_EINVALID;
 }
 
 static int own(struct cnode_worker *w, const char *what)
@@ -323,6 +350,7 @@ const struct cnode_behaviour script_behaviour = {
     .persist = script_persist,
     .hibernate = script_hibernate,
     .dump = script_dump,
+    .restore = script_restore,
     .resolve_conflict = script_resolve_conflict,
     .health = script_health,
 };

@@ -12,6 +12,8 @@
  *     {memory, N}  raise_error  raise_warning     counted
  *     {syn, Scope, Name, Meta}                    registers itself
  *     who              {Self, Id, Ref, Context}
+ *     keep_state       answers what cnode_persist() is answered
+ *     forget_state     the same of cnode_persist_delete()
  *
  * Casts and messages of these act the same where that makes sense.
  */
@@ -30,6 +32,7 @@ extern struct script_knobs {
     int fail_inits;    /* that many next inits fail with CNODE_REFUSED */
     bool stop_in_init; /* with reason {why, init} */
     int fail_loads;
+    int fail_restores;
     unsigned terminate_ms; /* terminate keeps the thread busy that long */
     int waits;             /* that many terminates ask for cnode_wait() */
     int wait_rc;           /* what that returned */
