@@ -32,6 +32,7 @@ static const struct ask_row rows[] = {
     {"alive",    ASK_ANY,  0, 1, ask_alive},
     {"health",   ASK_NODE, 0, 1, ask_health},
     {"health_text", ASK_NODE, 0, 1, ask_health_text},
+    {"forget",   ASK_POOL, 1, 1, ask_forget},
     {"dead_letters", ASK_NODE, 0, 1, ask_dead_letters},
     {"lock",     ASK_MAYBE_POOL, 0, 0, ask_lock},
     {"release",  ASK_MAYBE_POOL, 0, 0, ask_release},

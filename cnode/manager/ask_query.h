@@ -95,6 +95,7 @@ int ask_whereis(const struct ask_query *query);      /* ask_where.c */
 int ask_alive(const struct ask_query *query);        /* ask_where.c */
 int ask_health(const struct ask_query *query);       /* ask_health.c */
 int ask_health_text(const struct ask_query *query);  /* ask_health.c */
+int ask_forget(const struct ask_query *query);       /* ask_forget.c */
 int ask_dead_letters(const struct ask_query *query); /* ask_letters.c */
 
 int ask_lock(const struct ask_query *query); /* ask_control.c, from here on */
@@ -103,5 +104,8 @@ int ask_online(const struct ask_query *query);
 int ask_offline(const struct ask_query *query);
 int ask_add_supervisor(const struct ask_query *query);
 int ask_remove_supervisor(const struct ask_query *query);
+
+/* An id; or the whole ref of a worker of this pool: its id. ask_where.c */
+struct cnode_term ask_id_of(const struct pool *pool, struct cnode_term term);
 
 #endif

@@ -78,8 +78,7 @@ static void look_there(struct node *here, void *arg)
 
 /* --- the question */
 
-/* An id; or the whole ref of a worker of this pool. */
-static struct cnode_term id_of(const struct pool *pool, struct cnode_term term)
+struct cnode_term ask_id_of(const struct pool *pool, struct cnode_term term)
 {
     struct cnode_term parts[3];
 
@@ -137,7 +136,8 @@ static int where(const struct ask_query *query, bool is_alive)
     }
     return query->arg_count == 0
                ? CNODE_EINVALID
-               : ask_part(query, id_of(query->pool, query->args[0]), is_alive);
+               : ask_part(query, ask_id_of(query->pool, query->args[0]),
+                          is_alive);
 }
 
 int ask_whereis(const struct ask_query *query)

@@ -25,6 +25,7 @@ enum {
 };
 
 static void on_retry(struct timer *timer);
+static void on_late(struct timer *timer);
 static void on_interval(struct timer *timer);
 
 /* --- its life */
@@ -98,6 +99,8 @@ struct persist *persist_new(struct pool *pool)
     persist->mode = config->mode;
     list_init(&persist->unsaved);
     persist_lost_init(persist);
+    list_init(&persist->under_way);
+    timer_init(&persist->late, on_late);
     timer_init(&persist->retry, on_retry);
     timer_init(&persist->interval, on_interval);
     if (persist->mode == PERSIST_INTERVAL) {
@@ -110,6 +113,7 @@ struct persist *persist_new(struct pool *pool)
 void persist_free(struct persist *persist)
 {
     if (persist != NULL) {
+        loop_timer_stop(node_loop(persist->pool->node), &persist->late);
         loop_timer_stop(node_loop(persist->pool->node), &persist->retry);
         loop_timer_stop(node_loop(persist->pool->node), &persist->interval);
         persist_lost_fini(persist);
@@ -238,6 +242,11 @@ static void on_retry(struct timer *timer)
         loop_timer_start(node_loop(persist->pool->node), &persist->retry,
                          RETRY_MS);
     }
+}
+
+static void on_late(struct timer *timer)
+{
+    persist_answer_late(CONTAINER_OF(timer, struct persist, late));
 }
 
 static void write_changed(struct cnode_worker *w)

@@ -26,6 +26,7 @@
 #include "storage/store.h"
 
 struct config;
+struct node;
 struct pool_settings;
 struct pools;
 struct run;
@@ -43,6 +44,8 @@ struct persist {
     uint64_t lost_bytes;
     uint64_t dropped;       /* workers: persist_dropped() */
     struct timer retry;     /* of both */
+    struct list under_way;  /* struct save: of workers, oldest first */
+    struct timer late;      /* looks at the oldest */
     struct timer interval;  /* mode interval: next slice */
     uint32_t segment, slot; /* where it goes on */
 };
@@ -107,6 +110,16 @@ void persist_ends(struct cnode_worker *w, struct cnode_term reason,
 void persist_dropped(const struct cnode_worker *w);
 /* Its extras go. */
 void persist_forget(struct cnode_worker *w);
+
+/* --- operators: what is kept of a worker is deleted, whether it is up or not.
+ * One that is up is written again when it changes. `done` runs here when that
+ * is durable or could not be; `here` NULL: the node has ended, only to free
+ * `arg`.
+ */
+typedef void (*persist_done_fn)(struct node *here, void *arg, int rc);
+/* 0; CNODE_UNSUPPORTED: this pool has no store; then it does not run. */
+MUST_USE int persist_erase(struct pool *part, const struct worker_key *key,
+                           persist_done_fn done, void *arg);
 
 /* --- the node ends: `done` runs on the root's scheduler when all that was
  * handed to the stores is written, or cannot be. */

@@ -19,7 +19,12 @@
 #include "term/build.h"
 #include "term/text.h"
 
-enum { RETRY_MS = 1000, LOG_TEXT_BYTES = 200 };
+enum {
+    RETRY_MS = 1000,
+    LATE_MS = 5000, /* nobody waits longer for a write */
+    LOOK_MS = 500,
+    LOG_TEXT_BYTES = 200,
+};
 
 /* --- what belongs to a worker */
 
@@ -30,11 +35,16 @@ uint64_t *persist_tail(const struct cnode_worker *w)
     return (uint64_t *)((char *)(w + 1) + state);
 }
 
-void persist_put_key(struct buf *buf, const struct cnode_worker *w)
+static void put_key(struct buf *buf, const struct pool *pool)
 {
-    const char *name = atom_text(worker_pool(w)->config->name);
+    const char *name = atom_text(pool->config->name);
 
     buf_put(buf, name, strlen(name) + 1);
+}
+
+void persist_put_key(struct buf *buf, const struct cnode_worker *w)
+{
+    put_key(buf, worker_pool(w));
     worker_put_ref(buf, w);
 }
 
@@ -112,7 +122,7 @@ static void log_failed(const struct save *save)
 }
 
 /* `ok` or {error, Atom}, as a message to the worker that asked. */
-static void answer(struct save *save, struct cnode_worker *w)
+static void answer(const struct save *save, struct cnode_worker *w, int rc)
 {
     struct node *node = worker_pool(w)->node;
     struct pid self = node_pid(node, &w->process);
@@ -121,10 +131,10 @@ static void answer(struct save *save, struct cnode_worker *w)
 
     buf_init(&result, 0);
     buf_init(&message, 0);
-    if (save->op.rc == 0) {
+    if (rc == 0) {
         term_put_atom(&result, A_ok);
     } else {
-        term_format(&result, "{error, ~a}", cnode_error_atom(save->op.rc));
+        term_format(&result, "{error, ~a}", cnode_error_atom(rc));
     }
     pending_put_answer(&message, &save->ref,
                        term_at(buf_data(&result), buf_size(&result)));
@@ -134,18 +144,39 @@ static void answer(struct save *save, struct cnode_worker *w)
     buf_fini(&message);
 }
 
-static void let_go(struct save *save, struct cnode_worker *w)
+static void let_go(struct save *save, struct cnode_worker *w, int rc)
 {
     struct node *node = save->persist->pool->node;
     struct process *self = w != NULL ? &w->process : NULL;
 
-    if (save->op.rc == 0) {
+    if (rc == 0) {
         held_send(&save->held, node, self);
     } else {
-        held_refuse(&save->held, node, self, cnode_error_atom(save->op.rc));
+        held_refuse(&save->held, node, self, cnode_error_atom(rc));
     }
     if (save->is_asked && w != NULL) {
-        answer(save, w);
+        answer(save, w, rc);
+    }
+}
+
+void persist_answer_late(struct persist *persist)
+{
+    struct loop *loop = node_loop(persist->pool->node);
+    uint64_t now_ms = loop_now_ms(loop);
+    int rc = store_is_failing(persist->store) ? CNODE_STORE_UNREACHABLE
+                                              : CNODE_OVERLOADED;
+
+    LIST_EACH(it, &persist->under_way) {
+        struct save *save = CONTAINER_OF(it, struct save, node);
+
+        if (now_ms - save->since_ms < LATE_MS) {
+            break;
+        }
+        let_go(save, worker_of(save), rc);
+        save->is_asked = false;
+    }
+    if (!list_is_empty(&persist->under_way)) {
+        loop_timer_start(loop, &persist->late, LOOK_MS);
     }
 }
 
@@ -153,10 +184,11 @@ static void save_over(struct save *save)
 {
     struct cnode_worker *w = worker_of(save);
 
+    list_remove(&save->node);
     if (save->op.rc != 0) {
         log_failed(save);
     }
-    let_go(save, w);
+    let_go(save, w, save->op.rc);
     if (w != NULL) {
         struct saving *saving = w->extras->saving;
 
@@ -179,6 +211,9 @@ static void on_over(struct signal_task *task, void *owner)
 
     if (owner != NULL) { /* else the node has ended */
         save_over(save);
+    }
+    if (save->done != NULL) {
+        save->done(owner, save->done_arg, save->op.rc);
     }
     held_drop(&save->held);
     store_op_fini(&save->op);
@@ -208,6 +243,7 @@ struct save *persist_save_new(struct persist *persist, enum store_kind kind)
     save->task.signal.kind = SIGNAL_TASK;
     save->task.run = on_over;
     save->persist = persist;
+    list_init(&save->node);
     store_op_init(&save->op, kind, on_done);
     return save;
 }
@@ -216,6 +252,18 @@ int persist_submit(struct save *save)
 {
     save->op.rc = 0;
     return store_submit(save->persist->store, &save->op);
+}
+
+static void watch(struct save *save)
+{
+    struct persist *persist = save->persist;
+    struct loop *loop = node_loop(persist->pool->node);
+
+    save->since_ms = loop_now_ms(loop);
+    list_push_back(&persist->under_way, &save->node);
+    if (!timer_is_active(&persist->late)) {
+        loop_timer_start(loop, &persist->late, LOOK_MS);
+    }
 }
 
 /* It counts for the worker, unless that is about to end. */
@@ -231,6 +279,7 @@ static void begin(struct cnode_worker *w, struct save *save)
     saving->newest = save;
     list_remove(&saving->node);
     save->pid = node_pid(worker_pool(w)->node, &w->process);
+    watch(save);
 }
 
 static void submit_for(struct cnode_worker *w, struct save *save)
@@ -319,7 +368,7 @@ static bool is_same_as_before(struct cnode_worker *w, struct held *held,
         held_send(held, worker_pool(w)->node, &w->process);
         if (ref != NULL) {
             nothing.ref = *ref;
-            answer(&nothing, w);
+            answer(&nothing, w, 0);
         }
         return true;
     }
@@ -390,25 +439,75 @@ void persist_write(struct cnode_worker *w, struct held *held,
     persist_put_key(&save->op.key, w);
     save->op.rc = rc; /* nothing to be tried again: the next state may be ok */
     log_failed(save);
-    let_go(save, w);
+    let_go(save, w, rc);
     drop(save);
 }
 
-void persist_delete(struct cnode_worker *w, const struct ref *ref)
+static void delete_by(struct cnode_worker *w, struct save *save)
 {
-    struct persist *persist = worker_pool(w)->persist;
-    struct save *save = persist_save_new(persist, STORE_DELETE);
     struct buf *state = &worker_pool(w)->pools->dumped;
     uint64_t hash;
 
     if (dump(w, state, &hash) == 0) { /* as it is now it need not be kept */
         *persist_tail(w) = hash;
     }
+    submit_for(w, save);
+}
+
+void persist_delete(struct cnode_worker *w, const struct ref *ref)
+{
+    struct save *save = persist_save_new(worker_pool(w)->persist, STORE_DELETE);
+
     save->is_asked = ref != NULL;
     if (ref != NULL) {
         save->ref = *ref;
     }
-    submit_for(w, save);
+    delete_by(w, save);
+}
+
+/* Of a worker that is not up. */
+static void erase(struct save *save, const struct worker_key *key)
+{
+    const struct pool *pool = save->persist->pool;
+    int rc;
+
+    put_key(&save->op.key, pool);
+    term_put_tuple(&save->op.key, 3);
+    term_put_atom(&save->op.key, A_ref);
+    term_put_atom(&save->op.key, pool->config->worker.module);
+    buf_put(&save->op.key, key->bytes, key->size);
+    persist_lost_remove(save->persist, &save->op.key);
+    rc = persist_submit(save);
+    if (rc != 0) {
+        save->op.rc = rc;
+        signal_run(&save->task.signal, pool->node);
+        signal_free(&save->task.signal);
+    }
+}
+
+int persist_erase(struct pool *part, const struct worker_key *key,
+                  persist_done_fn done, void *arg)
+{
+    struct segment *segment = pool_segment(part, pool_segment_index(part, key));
+    struct cnode_worker *w = worker_table_get(&segment->table, key);
+    struct run *run = &part->pools->run;
+    struct save *save;
+
+    if (part->persist == NULL) {
+        return CNODE_UNSUPPORTED;
+    }
+    save = persist_save_new(part->persist, STORE_DELETE);
+    save->done = done;
+    save->done_arg = arg;
+    if (w == NULL || !worker_is_up(w)) {
+        erase(save, key);
+        return 0;
+    }
+    run_begin(run, w);
+    run->may_stop = false;
+    delete_by(w, save);
+    run_end(run);
+    return 0;
 }
 
 void persist_write_later(struct cnode_worker *w)

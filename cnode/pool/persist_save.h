@@ -15,10 +15,14 @@ struct save {
     struct signal_task task; /* first */
     struct store_op op;
     struct persist *persist;
-    struct pid pid; /* of the worker whose state it is */
+    struct list node;  /* persist.under_way */
+    uint64_t since_ms; /* when it was submitted */
+    struct pid pid;    /* of the worker whose state it is */
     struct held held;
     bool is_asked; /* by cnode_persist() and the like: tell the worker */
     struct ref ref;
+    persist_done_fn done; /* NULL, or who else is told */
+    void *done_arg;
 };
 
 /* The hash in the tail has its lowest bit for this: a message was handled
@@ -37,8 +41,11 @@ void persist_write(struct cnode_worker *w, struct held *held,
 /* Deletes what is kept of it; `ref` as above. */
 void persist_delete(struct cnode_worker *w, const struct ref *ref);
 
-/* The same outside of a run. */
+/* persist_write() outside of a run. */
 void persist_write_later(struct cnode_worker *w);
+
+/* Whoever waits for writes that take too long is told so; the writes go on. */
+void persist_answer_late(struct persist *persist);
 
 /* Its newest write failed: it is tried again. */
 void persist_is_unsaved(struct cnode_worker *w);

@@ -14,15 +14,27 @@
 
 #include <cnode/error.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
-enum { FOLDER_MODE = 0700, FILE_MODE = 0600 };
+enum { FOLDER_MODE = 0700, FILE_MODE = 0600, PROBE_BYTES = 1 << 20 };
 
 struct lmdb {
+    struct store_config config;
     MDB_env *env;
     MDB_dbi dbi;
     int lock; /* of cnode.lock */
 };
+
+/* LMDB says EIO, too, for a write that the disk, or a limit, had no room for:
+ * so it is tried with the file of the lock. */
+static bool is_disk_full(const struct lmdb *lmdb)
+{
+    int rc = posix_fallocate(lmdb->lock, 0, PROBE_BYTES);
+
+    (void)!ftruncate(lmdb->lock, 0);
+    return rc == ENOSPC || rc == EFBIG || rc == EDQUOT;
+}
 
 static int error_of(int rc)
 {
@@ -41,7 +53,6 @@ static int error_of(int rc)
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
-    case MDB_PANIC:
         return CNODE_STORE_CORRUPT;
     case ENOMEM:
         return CNODE_NOMEM;
@@ -138,7 +149,14 @@ static int open_env(struct lmdb *lmdb, const struct store_config *config)
     if (rc == 0) {
         rc = check_size(lmdb->env);
     }
-    return rc == 0 ? open_database(lmdb) : rc;
+    if (rc == 0) {
+        rc = open_database(lmdb);
+    }
+    if (rc != 0) {
+        mdb_env_close(lmdb->env); /* NULL is fine */
+        lmdb->env = NULL;
+    }
+    return rc;
 }
 
 static void lmdb_close(void *handle)
@@ -161,6 +179,7 @@ static int lmdb_open(void **handle, const struct store_config *config,
     struct lmdb *lmdb = mem_zalloc(sizeof(*lmdb));
     int rc;
 
+    lmdb->config = *config;
     lmdb->lock = -1;
     rc = lock_folder(lmdb, config->path, why);
     if (rc == 0) {
@@ -227,24 +246,58 @@ static bool has_writes(const struct store_op *op, size_t count)
     return false;
 }
 
-static int lmdb_run(void *handle, struct store_op *op, size_t count)
+/* After a write that broke off LMDB does nothing more until it is opened again;
+ * what was committed is there. */
+static int open_again(struct lmdb *lmdb)
 {
-    struct lmdb *lmdb = handle;
+    mdb_env_close(lmdb->env); /* NULL is fine */
+    lmdb->env = NULL;
+    return open_env(lmdb, &lmdb->config) == 0 ? 0 : CNODE_STORE_UNREACHABLE;
+}
+
+static int failed(struct lmdb *lmdb, int mdb_rc)
+{
+    int rc = error_of(mdb_rc);
+
+    if (rc == 0) {
+        return 0;
+    }
+    LOG_ERROR("lmdb_failed", F_STR("store", lmdb->config.name),
+              F_STR("text", mdb_strerror(mdb_rc)));
+    if (mdb_rc == MDB_PANIC) {
+        (void)open_again(lmdb);
+        return CNODE_STORE_UNREACHABLE;
+    }
+    return mdb_rc == EIO && is_disk_full(lmdb) ? CNODE_STORE_FULL : rc;
+}
+
+static int run(struct lmdb *lmdb, struct store_op *op, size_t count)
+{
     bool writes = has_writes(op, count);
     MDB_txn *txn;
     int rc = mdb_txn_begin(lmdb->env, NULL, writes ? 0 : MDB_RDONLY, &txn);
 
     if (rc != 0) {
-        return error_of(rc);
+        return rc;
     }
     for (; count > 0 && rc == 0; count--, op = op->next) {
         rc = run_op(lmdb, txn, op);
     }
     if (rc != 0 || !writes) {
         mdb_txn_abort(txn);
-        return error_of(rc);
+        return rc;
     }
-    return error_of(mdb_txn_commit(txn));
+    return mdb_txn_commit(txn);
+}
+
+static int lmdb_run(void *handle, struct store_op *op, size_t count)
+{
+    struct lmdb *lmdb = handle;
+
+    if (lmdb->env == NULL && open_again(lmdb) != 0) {
+        return CNODE_STORE_UNREACHABLE;
+    }
+    return failed(lmdb, run(lmdb, op, count));
 }
 
 const struct store_backend store_lmdb = {

@@ -300,7 +300,18 @@ corrupt() ->
     ok = file:write_file(File, binary:replace(Bytes, <<98, 77777777:32>>, <<98, 77777778:32>>, [global])),
     next_life(Config, Dir, fun(Next) ->
         ?assertEqual({error, {store, corrupt}}, call(Next, 1, get)),
-        ?assertEqual(5, call(Next, 2, get))
+        ?assertEqual(5, call(Next, 2, get)),
+        %% An operator gives it up.
+        Admin = {cnode_admin, name(Next)},
+        ?assertEqual(ok, gen_server:call(Admin, {forget, ?POOL, 1})),
+        ?assertEqual(0, call(Next, 1, get)),
+        ?assertEqual(1, call(Next, 1, increment)),
+        %% Of a worker that is up: it is not written again as it is.
+        ?assertEqual(ok, gen_server:call(Admin, {forget, ?POOL, {ref, 'Elixir.Kept.Worker', 2}})),
+        ?assertEqual(5, call(Next, 2, get)),
+        ok = cnode_pool:kill(pool(Next), 2),
+        ?assertEqual(0, call(Next, 2, get)),
+        ?assertEqual({error, unknown_pool}, gen_server:call(Admin, {forget, nobody, 1}))
     end),
     file:del_dir_r(Dir).
 

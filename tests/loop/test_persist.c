@@ -238,6 +238,23 @@ static void who_starts_while_it_is_away_is_told_in_time(void **state)
     assert_asked("1", "{get, a}", "{error,{store,unreachable}}");
 }
 
+static void an_answer_that_waits_too_long_is_an_error(void **state)
+{
+    (void)state;
+    open_with("{'mode': 'on_change'}");
+    assert_asked("1", "{put, a, 1}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    assert_string_equal(world_ask(&world, "1", "{put, a, 2}"), "");
+    world_advance(&world, 4900);
+    assert_string_equal(world_got(&world), "");
+    world_advance(&world, 700);
+    assert_string_equal(world_got(&world), "{error,overloaded}");
+    fake_store_set(&fake_store.is_shut, false);
+    assert_asked("1", "{get, a}", "{ok,2}"); /* it was written all the same */
+    (void)ask("1", "'crash!'");
+    assert_asked("1", "{get, a}", "{ok,2}");
+}
+
 static void persist_is_answered_when_it_is_written(void **state)
 {
     (void)state;
@@ -342,6 +359,7 @@ int main(void)
         TEST(a_state_that_is_too_large_is_refused_and_counted),
         TEST(another_state_than_was_written_starts_nobody),
         TEST(who_starts_while_it_is_away_is_told_in_time),
+        TEST(an_answer_that_waits_too_long_is_an_error),
         TEST(persist_is_answered_when_it_is_written),
         TEST(a_behaviour_keeps_and_forgets_by_itself),
         TEST(what_was_forgotten_is_not_written_at_the_end),

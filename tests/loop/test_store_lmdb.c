@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -189,6 +191,37 @@ static void full_is_an_error_and_goes_away(void **state)
     assert_value(folder, "small", "w");
 }
 
+/* As far as a process can have a full disk of its own. */
+static void a_full_disk_is_an_error_and_goes_away(void **state)
+{
+    static char bytes[100000];
+    struct folder *folder = *state;
+    struct rlimit before, small;
+    char key[] = "a";
+
+    if (folder->backend == NULL) {
+        return;
+    }
+    open_again(folder);
+    assert_int_equal(run(folder, STORE_PUT, "first", "v", 1, NULL), 0);
+    assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 300000;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    while (run(folder, STORE_PUT, key, bytes, sizeof(bytes), NULL) == 0) {
+        assert_true(key[0]++ < 'f');
+    }
+    assert_int_equal(run(folder, STORE_PUT, key, bytes, sizeof(bytes), NULL),
+                     CNODE_STORE_FULL);
+    assert_value(folder, "first", "v");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(run(folder, STORE_PUT, key, bytes, sizeof(bytes), NULL),
+                     0);
+    open_again(folder);
+    assert_value(folder, "first", "v");
+}
+
 static void one_at_a_time(void **state)
 {
     struct folder *folder = *state;
@@ -252,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(values_outlive_it),
         TEST(full_is_an_error_and_goes_away),
+        TEST(a_full_disk_is_an_error_and_goes_away),
         TEST(one_at_a_time),
         TEST(a_file_that_was_cut_is_refused),
         TEST(a_folder_that_cannot_be_is_refused),
