@@ -66,7 +66,8 @@
     spawn => boolean(),
     %% carried to the worker as it is
     context => term(),
-    %% a list of pairs or a map; `timeout` in it is also ours
+    %% a list of pairs or a map, the worker's; of it `timeout`, `safe`, 'ack?' and
+    %% 'sticky?' are also ours: they are in the envelope's settings
     options => term(),
     timeout => timeout()
 }.
@@ -155,9 +156,24 @@ call(#{caller := Caller, timeout := Default} = Pool, Target, Msg, Opts) ->
     Timeout = timeout(Opts, Default),
     case route(Pool, Target) of
         {ok, Dest, Recipient} ->
-            Caller(Dest, envelope(call, Recipient, Msg, Timeout, Opts), Timeout);
+            Envelope = envelope(call, Recipient, Msg, Timeout, Opts),
+            case is_safe(Opts) of
+                true -> safely(fun() -> Caller(Dest, Envelope, Timeout) end);
+                false -> Caller(Dest, Envelope, Timeout)
+            end;
         {error, _} = Error ->
             Error
+    end.
+
+is_safe(Opts) -> proplists:get_value(safe, pairs(maps:get(options, Opts, nil)), nil) =:= true.
+
+%% No exit reaches the caller, as AdvancedPool's setting `safe` promises.
+safely(Call) ->
+    try
+        Call()
+    catch
+        exit:{Reason, {_, call, _}} -> {error, {exit, Reason}};
+        exit:Reason -> {error, {exit, Reason}}
     end.
 
 -spec cast(pool(), target(), term()) -> ok | nack() | failure().
@@ -295,7 +311,10 @@ route(#{name := Name} = Pool, Target) ->
 envelope(Type, Recipient, Msg, Timeout, Opts) ->
     Identifier = {self(), erlang:system_time(millisecond)},
     Spawn = maps:get(spawn, Opts, true),
-    Settings = {settings, nil, Spawn, nil, nil, nil, Timeout},
+    Pairs = pairs(maps:get(options, Opts, nil)),
+    Setting = fun(Key) -> proplists:get_value(Key, Pairs, nil) end,
+    Settings =
+        {settings, Setting(safe), Spawn, nil, Setting('ack?'), Setting('sticky?'), Timeout},
     Inner = {s, Msg, maps:get(context, Opts, nil), maps:get(options, Opts, nil)},
     {msg_envelope, Identifier, Type, Recipient, Settings, Inner}.
 

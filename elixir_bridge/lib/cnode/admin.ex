@@ -94,7 +94,20 @@ defmodule CNode.Admin do
   defp of_node(:pools, state), do: {:ok, state.hosts |> Map.values() |> Enum.map(&pool/1)}
 
   defp of_node(:health, state) do
-    {:ok, Map.new(state.hosts, fn {name, host} -> {name, pool(host)} end)}
+    now = DateTime.utc_now()
+
+    {:ok,
+     %{
+       __struct__: Noizu.AdvancedPool.NodeManager.HealthReport,
+       worker: nil,
+       subscribers: [],
+       status: :ready,
+       started_at: now,
+       finished_at: now,
+       report: Map.new(state.hosts, fn {name, host} -> {name, health(host)} end),
+       book_keeping: nil,
+       vsn: 1.0
+     }}
   end
 
   defp of_node(:peers, _state) do
@@ -188,11 +201,34 @@ defmodule CNode.Admin do
     if Host.locked?(host), do: Host.set_locked(host, false), else: {:error, :not_locked}
   end
 
-  defp set(host, :online), do: Host.set_online(host, true)
+  defp set(host, :online) do
+    if Host.online?(host), do: {:error, :already_online}, else: Host.set_online(host, true)
+  end
 
   defp set(host, :offline) do
+    if Host.online?(host), do: drain(host), else: {:error, :already_offline}
+  end
+
+  defp drain(host) do
     :ok = Host.set_online(host, false)
     Enum.each(0..(host.segments - 1), &Segment.drain(Host.segment_at(host, &1)))
+  end
+
+  # What AdvancedPool's report says of a pool.
+  defp health(host) do
+    %{
+      health: 8.0,
+      workers: %{total: Host.count(host), health: 0.0, target: 50_000, low: 10_000, high: 100_000},
+      worker_supervisors: %{
+        total: length(Router.faces(host)),
+        health: 0.0,
+        target: 1,
+        low: 1,
+        high: 5
+      },
+      errors_per_second_per_worker: 0.0,
+      warnings_per_second_per_worker: 0.0
+    }
   end
 
   # ------------------------------------------------------------- paging

@@ -46,8 +46,19 @@ defmodule CNode.Pool do
   and `CNode.Registry` find it without a round trip. What syn does not know is
   looked for as ever.
 
+  Without syn the home of a ref is the same for all callers whatever its node is
+  doing: while that is locked or offline its new refs get `{:error, :unavailable}`.
+  With syn a new worker is placed on a node that takes some.
+
   `context` goes to the worker as it is, and so do `options`, a keyword list or
-  a map; `:timeout` in `options` is also the call's time-out.
+  a map. Some of them also mean something on the way:
+
+    * `:timeout` - of the call, in milliseconds or `:infinity`.
+    * `:safe` - `true`: a call gives `{:error, {:exit, reason}}` instead of an exit.
+    * `:ack?` - `true`: of a cast; the caller gets `{:ack, :process, identifier}` when
+      it was handled.
+    * `:sticky?` - the node that is asked is preferred for a new worker: `true`, or the
+      health that it must have.
 
   ## What can go wrong
 
@@ -150,7 +161,7 @@ defmodule CNode.Pool do
   @doc "A stream of all workers, as maps with `:ref`, `:pid`, `:node`, `:status`, ...; asked for in pages of `:limit`."
   @callback workers(options()) :: Enumerable.t()
 
-  @doc "The health report of each node: all pools of it. `rebuild: true` counts anew."
+  @doc "AdvancedPool's health report of each node, with all pools of it. `rebuild: true` counts anew."
   @callback health_report(context(), options()) :: %{node() => map() | {:error, term()}}
 
   @doc "One more worker supervisor on a node. The specification is AdvancedPool's; it says nothing that is needed here."

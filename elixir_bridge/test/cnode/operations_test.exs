@@ -58,6 +58,7 @@ defmodule CNode.OperationsTest do
       } do
         for n <- 1..20, do: pool.s_call!(n, :increment)
         assert pool.take_offline() == :ok
+        assert pool.take_offline() == {:error, %{node => :already_offline}}
         assert eventually(fn -> pool.count().total == 0 end)
         assert pool.s_call!(1, :get) == {:error, :unavailable}
         assert %{^node => %{status: :offline}} = pool.service_status()
@@ -77,7 +78,8 @@ defmodule CNode.OperationsTest do
       test "a health report", %{pool: pool, node: node} do
         pool.s_call!(1, :increment)
         assert %{^node => report} = pool.health_report()
-        assert is_map(report)
+        assert %{__struct__: Noizu.AdvancedPool.NodeManager.HealthReport, status: :ready} = report
+        assert %{workers: %{total: 1}, worker_supervisors: %{total: 1}} = report.report[pool]
       end
 
       test "unknown requests and pools are refused", %{node: node} do

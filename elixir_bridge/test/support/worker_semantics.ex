@@ -129,6 +129,25 @@ defmodule CNode.WorkerSemantics do
           assert inspect(state) =~ "4711"
         end
 
+        test "wake!, health, and a fetch of something unknown", %{id: id} do
+          assert Counters.s_call!(id, :wake!) == :ok
+
+          assert %{status: :online, failures: 0, errors: 0, warnings: 0, queue: _, memory: _} =
+                   Counters.s_call!(id, :health)
+
+          assert Counters.fetch(id, :no_such_thing) == {:error, {:unsupported, :no_such_thing}}
+        end
+
+        test "a safe call does not exit", %{id: id} do
+          Counters.s_call!(id, :increment)
+          assert {:error, {:exit, _}} = Counters.s_call(id, :crash!, nil, safe: true)
+        end
+
+        test "a cast is acknowledged when it is asked for", %{id: id} do
+          Counters.s_cast!(id, :increment, nil, ack?: true)
+          assert_receive {:ack, :process, {pid, _}} when pid == self()
+        end
+
         test "the state on the wire is AdvancedPool's Worker.State", %{id: id} do
           ref = {:ref, Counters.Worker, id}
 

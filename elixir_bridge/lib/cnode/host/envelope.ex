@@ -25,6 +25,15 @@ defmodule CNode.Host.Envelope do
   def spawn?({:settings, _, true, _, _, _, _}), do: true
   def spawn?(_settings), do: false
 
+  @doc "Its sender is told that it was handled, if it wants to know."
+  @spec acknowledge(term(), term()) :: :ok
+  def acknowledge({:settings, _, _, _, true, _, _}, {pid, _} = identifier) when is_pid(pid) do
+    send(pid, {:ack, :process, identifier})
+    :ok
+  end
+
+  def acknowledge(_settings, _identifier), do: :ok
+
   @doc "How long the caller waits."
   @spec timeout(term()) :: timeout()
   def timeout({:settings, _, _, _, _, _, timeout})

@@ -44,9 +44,9 @@ defmodule CNode.Host.Worker do
   def init(_start), do: :ignore
 
   @impl true
-  def handle_call({:msg_envelope, _, _, recipient, settings, message}, from, state) do
+  def handle_call({:msg_envelope, _, _, recipient, _, message}, from, state) do
     case Envelope.check(recipient, state.ref) do
-      :ok -> with_inner(message, settings, state, &handle(&1, message, from, &2))
+      :ok -> with_inner(message, state, &handle(&1, message, from, &2))
       error -> {:reply, error, state}
     end
   end
@@ -54,10 +54,15 @@ defmodule CNode.Host.Worker do
   def handle_call(call, from, state), do: loaded(state, &handle(call, call, from, &1))
 
   @impl true
-  def handle_cast({:msg_envelope, _, _, recipient, settings, message}, state) do
+  def handle_cast({:msg_envelope, identifier, _, recipient, settings, message}, state) do
     case Envelope.check(recipient, state.ref) do
-      :ok -> with_inner(message, settings, state, &act(:handle_cast, &1, &2))
-      _error -> {:noreply, state}
+      :ok ->
+        result = with_inner(message, state, &act(:handle_cast, &1, &2))
+        if elem(result, 0) == :noreply, do: Envelope.acknowledge(settings, identifier)
+        result
+
+      _error ->
+        {:noreply, state}
     end
   end
 
@@ -90,7 +95,7 @@ defmodule CNode.Host.Worker do
 
   # ------------------------------------------------------------- messages
 
-  defp with_inner({:s, inner, context, options}, _settings, state, handle) do
+  defp with_inner({:s, inner, context, options}, state, handle) do
     Process.put(:"$cnode_context", context)
     Process.put(:"$cnode_options", options)
     result = loaded(state, &handle.(inner, &1))
@@ -99,7 +104,7 @@ defmodule CNode.Host.Worker do
     result
   end
 
-  defp with_inner(other, _settings, state, handle), do: loaded(state, &handle.(other, &1))
+  defp with_inner(other, state, handle), do: loaded(state, &handle.(other, &1))
 
   # Its first message loads it.
   defp loaded(%{loaded: true} = state, handle), do: handle.(rest(state))
@@ -137,13 +142,10 @@ defmodule CNode.Host.Worker do
     {:reply, Envelope.worker_state(state.ref, state.host.worker, shown), %{state | user: user}}
   end
 
-  defp handle({:fetch, what} = call, message, from, state) do
-    if function_exported?(state.module, :fetch, 2) do
-      {:reply, answer, user} = state.module.fetch(what, state.user)
-      {:reply, answer, %{state | user: user}}
-    else
-      own(call, message, from, state)
-    end
+  defp handle({:fetch, what}, _message, _from, state) do
+    default = {:reply, {:error, {:unsupported, what}}, state.user}
+    {:reply, answer, user} = callback(state, :fetch, [what, state.user], default)
+    {:reply, answer, %{state | user: user}}
   end
 
   defp handle(:persist!, _message, _from, state) do
@@ -156,11 +158,28 @@ defmodule CNode.Host.Worker do
   defp handle(:reload!, _message, _from, state), do: reload(state)
   defp handle({:reload!, _options}, _message, _from, state), do: reload(state)
 
-  defp handle(:health, _message, _from, state) do
-    {:reply, callback(state, :health, [state.user], :ok), state}
-  end
+  defp handle(:wake!, _message, _from, state), do: {:reply, :ok, state}
+  defp handle(:health, _message, _from, state), do: health(state)
+  defp handle({:health, _options}, _message, _from, state), do: health(state)
 
   defp handle(call, message, from, state), do: own(call, message, from, state)
+
+  # Failures are its segment's to count, which is not asked here.
+  defp health(state) do
+    {:message_queue_len, queue} = Process.info(self(), :message_queue_len)
+    {:memory, memory} = Process.info(self(), :memory)
+
+    default = %{
+      status: :online,
+      failures: 0,
+      errors: 0,
+      warnings: 0,
+      queue: queue,
+      memory: memory
+    }
+
+    {:reply, callback(state, :health, [state.user], default), state}
+  end
 
   defp reload(state) do
     if function_exported?(state.module, :load, 1) do
