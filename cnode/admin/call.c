@@ -53,6 +53,7 @@ int call_read(struct call *call, const struct cli *cli, struct buf *error)
     *call = (struct call){
         .pool = args[1],
         .is_pooled = cli->args.count == 4,
+        .id_text = cli->args.count == 4 ? args[2] : NULL,
     };
     buf_init(&call->id, 0);
     buf_init(&call->term, 0);
@@ -162,7 +163,7 @@ static int run(struct call *call, const struct access *access,
     if (result.outcome == CLIENT_REPLY) {
         code = print_reply(&result);
     } else {
-        target_put_failure(error, &call->target, call->pool, call->is_pooled,
+        target_put_failure(error, &call->target, call->pool, call->id_text,
                            &result);
     }
     client_result_fini(&result);

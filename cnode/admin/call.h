@@ -18,6 +18,7 @@ int call_run(const struct cli *cli);
 struct call {
     struct target target;
     const char *pool;    /* or the service */
+    const char *id_text; /* as it was given; NULL: none */
     bool is_pooled;      /* a worker of a pool: wrapped in an envelope */
     struct buf id, term; /* encoded; id is empty without a pool */
 };

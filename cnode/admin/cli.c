@@ -312,6 +312,10 @@ static int wrong_count(struct cli *cli, const struct cli_command_info *info)
     if (info->most == 0) {
         buf_printf(&cli->errors, "cnode: %s takes options only, got \"%s\"",
                    info->name, cli->args.items[0]);
+    } else if (info->most == info->least) {
+        buf_printf(&cli->errors, "cnode: %s takes %u argument%s, got %zu",
+                   info->name, info->most, info->most == 1 ? "" : "s",
+                   cli->args.count);
     } else {
         buf_printf(&cli->errors, "cnode: %s takes %u to %u arguments, got %zu",
                    info->name, info->least, info->most, cli->args.count);

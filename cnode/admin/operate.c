@@ -219,7 +219,7 @@ static void put_failure(struct buf *error, const struct operation *op,
                    op->target.node);
         return;
     }
-    target_put_failure(error, &op->target, "cnode_admin", false, result);
+    target_put_failure(error, &op->target, "cnode_admin", NULL, result);
 }
 
 /* One question, or one for each page. */

@@ -30,6 +30,7 @@ static const struct column status_lines[] = {
     {"memory", "memory", CELL_BYTES},
     {"heap in use", "memory_used", CELL_BYTES},
     {"dead letters", "dead_letters", CELL_TEXT},
+    {"undelivered", "undelivered", CELL_TEXT},
 };
 
 static const struct column pool_columns[] = {
@@ -382,7 +383,8 @@ static void put_error(struct buf *error, const struct operation *op,
         buf_printf(error, "it has no pool %s", op->pool);
         if (op->pool[0] >= 'A' && op->pool[0] <= 'Z' &&
             strncmp(op->pool, "Elixir.", 7) != 0) {
-            buf_printf(error, ", did you mean Elixir.%s?", op->pool);
+            buf_printf(error, " (a module of Elixir is written Elixir.%s)",
+                       op->pool);
         }
     } else if (term_get_tuple(parts[1], 2, reason) &&
                cnode_is_atom(reason[0], "unknown_request")) {

@@ -117,10 +117,10 @@ int target_call(const struct target *target, const struct access *access,
 
 /* --- no reply */
 
-static void put_down(struct buf *out, const char *name, bool is_pool,
+static void put_down(struct buf *out, const char *name, const char *id,
                      struct cnode_term reason)
 {
-    const char *kind = is_pool ? "pool" : "process";
+    const char *kind = id != NULL ? "pool" : "process";
 
     if (term_is_atom(reason, A_noproc)) {
         buf_printf(out, "no %s has the name %s", kind, name);
@@ -133,6 +133,9 @@ static void put_down(struct buf *out, const char *name, bool is_pool,
     if (term_is_atom(reason, A_noconnection)) {
         buf_printf(out, "the connection was lost before a reply came");
         return;
+    }
+    if (id != NULL) {
+        buf_printf(out, "worker %s of ", id);
     }
     buf_printf(out, "%s ended before it replied: ", name);
     term_print(out, reason, REASON_SHOWN);
@@ -157,7 +160,7 @@ static void put_no_connection(struct buf *out, int rc, const char *why)
 }
 
 void target_put_failure(struct buf *out, const struct target *target,
-                        const char *name, bool is_pool,
+                        const char *name, const char *id,
                         const struct client_result *result)
 {
     char timeout[UNITS_TEXT];
@@ -168,7 +171,7 @@ void target_put_failure(struct buf *out, const struct target *target,
     case CLIENT_REPLY:
         break;
     case CLIENT_DOWN:
-        put_down(out, name, is_pool, client_result_term(result));
+        put_down(out, name, id, client_result_term(result));
         break;
     case CLIENT_TIMEOUT:
         buf_printf(out, "no reply within %s", timeout);

@@ -36,9 +36,10 @@ MUST_USE int target_call(const struct target *target,
                                      struct pid self),
                          void *owner, struct client_result *result);
 
-/* Why there is no reply of `name`, one line. Pure. */
+/* Why there is no reply of `name`, one line. `id`: of a worker of that pool, as
+ * it was given; NULL: it is a process. Pure. */
 void target_put_failure(struct buf *out, const struct target *target,
-                        const char *name, bool is_pool,
+                        const char *name, const char *id,
                         const struct client_result *result);
 
 #endif

@@ -33,6 +33,8 @@ static const struct ask_row rows[] = {
     {"health",   ASK_NODE, 0, 1, ask_health},
     {"health_text", ASK_NODE, 0, 1, ask_health_text},
     {"forget",   ASK_POOL, 1, 1, ask_forget},
+    {"get",      ASK_POOL, 0, 0, ask_get},
+    {"set",      ASK_POOL, 2, 2, ask_set},
     {"dead_letters", ASK_NODE, 0, 1, ask_dead_letters},
     {"lock",     ASK_MAYBE_POOL, 0, 0, ask_lock},
     {"release",  ASK_MAYBE_POOL, 0, 0, ask_release},

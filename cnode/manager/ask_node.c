@@ -21,6 +21,7 @@
 struct status {
     struct ask_caller *caller;
     struct tally tally;
+    uint64_t letters; /* messages that workers did not get */
 };
 
 static uint64_t count_workers(const struct ask *ask)
@@ -77,10 +78,10 @@ static void put_names_of(struct buf *names, struct buf *services,
 }
 
 static void put_status(struct buf *buf, const struct ask *ask,
-                       const struct tally *tally)
+                       const struct status *status)
 {
     const struct node *node = ask->node;
-    struct tally_row sum = tally_sum(tally);
+    struct tally_row sum = tally_sum(&status->tally);
     struct buf pools, services;
 
     put_names_of(&pools, &services, ask);
@@ -89,7 +90,8 @@ static void put_status(struct buf *buf, const struct ask *ask,
                 "uptime_ms => ~u, schedulers => ~u, hidden => ~a, "
                 "peers => ~u, pools => ~t, services => ~t, workers => ~u, "
                 "processes => ~u, run_queue => ~u, messages => ~u, "
-                "memory => ~u, memory_used => ~u, dead_letters => ~u}}",
+                "memory => ~u, memory_used => ~u, dead_letters => ~u, "
+                "undelivered => ~u}}",
                 node->name, CNODE_VERSION, (uint64_t)getpid(),
                 loop_now_ms(node_loop(ask->node)) - ask->start_ms,
                 (uint64_t)node->count, node->config.hidden ? "true" : "false",
@@ -97,7 +99,7 @@ static void put_status(struct buf *buf, const struct ask *ask,
                 term_at(buf_data(&pools), buf_size(&pools)),
                 term_at(buf_data(&services), buf_size(&services)),
                 count_workers(ask), sum.processes, sum.queued, sum.handled,
-                resident_bytes(), (uint64_t)mem_use().in_use,
+                resident_bytes(), (uint64_t)mem_use().in_use, status->letters,
                 metric_read(METRIC_dead_letters));
     buf_fini(&pools);
     buf_fini(&services);
@@ -107,7 +109,12 @@ static void visit(struct node *here, void *arg)
 {
     struct status *status = arg;
 
+    const struct pools *root = status->caller->ask->pools;
+    const struct pools *pools =
+        here->index == 0 ? root : &root->all[here->index];
+
     tally_visit(&status->tally, here);
+    status->letters += pools->dead_letters.total;
 }
 
 static void done(struct node *home, void *arg)
@@ -118,7 +125,7 @@ static void done(struct node *home, void *arg)
         ask_caller_free(status->caller);
     } else {
         put_status(ask_caller_begin(status->caller), status->caller->ask,
-                   &status->tally);
+                   status);
         ask_caller_end(status->caller);
     }
     mem_free(status);

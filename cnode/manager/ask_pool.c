@@ -43,6 +43,9 @@ static const char *condition_of(const struct pool *pool)
         [STANDING_CRITICAL] = "critical",
     };
 
+    if (pool->state == POOL_DOWN) {
+        return "down"; /* it restarted too often */
+    }
     return names[atomic_load_explicit(&pool->standing->condition,
                                       memory_order_relaxed)];
 }

@@ -97,6 +97,8 @@ int ask_health(const struct ask_query *query);       /* ask_health.c */
 int ask_health_text(const struct ask_query *query);  /* ask_health.c */
 int ask_forget(const struct ask_query *query);       /* ask_forget.c */
 int ask_dead_letters(const struct ask_query *query); /* ask_letters.c */
+int ask_get(const struct ask_query *query);          /* ask_set.c */
+int ask_set(const struct ask_query *query);          /* ask_set.c */
 
 int ask_lock(const struct ask_query *query); /* ask_control.c, from here on */
 int ask_release(const struct ask_query *query);

@@ -134,8 +134,9 @@ static void pass_on(struct absents *owner, const struct signal *signal,
 
 static uint64_t mailbox_limit(const struct absents *owner)
 {
-    return owner->part != NULL ? owner->part->config->worker.mailbox_limit
-                               : FOREIGN_MAILBOX;
+    return owner->part != NULL
+               ? pool_config_now(&owner->part->config->worker.mailbox_limit)
+               : FOREIGN_MAILBOX;
 }
 
 static void hold(struct absent *absent, const struct signal *signal,

@@ -66,9 +66,9 @@ enum standing_condition health_of_segment(const struct pool_config *config,
 {
     uint64_t segments = config->supervisors.segments;
     const struct health_thresholds at = {
-        share(config->health.degraded, segments,
+        share(pool_config_now(&config->health.degraded), segments,
               config->health.worker_degraded),
-        share(config->health.critical, segments,
+        share(pool_config_now(&config->health.critical), segments,
               config->health.worker_critical)};
 
     return health_condition(failures_per_minute, &at);

@@ -68,7 +68,8 @@ void persist_check(const struct pool_settings *settings,
 
 static uint64_t interval_ms(const struct persist *persist)
 {
-    return persist->pool->config->persist.interval_ns / NS_PER_MS;
+    return pool_config_now(&persist->pool->config->persist.interval_ns) /
+           NS_PER_MS;
 }
 
 /* A slice each tick, so that a pass takes about an interval. */

@@ -100,6 +100,13 @@ struct pool_config {
     } health;
 };
 
+/* A number that operators may change while the pool runs (manager/ask_set.c),
+ * for other schedulers than the one that does; it orders nothing. */
+static inline uint64_t pool_config_now(const uint64_t *field)
+{
+    return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
 /* What SPAWN_REQUEST may start. */
 struct spawn_rule {
     atom_t module, function;

@@ -105,7 +105,8 @@ void segment_hold(struct segment *segment, const struct signal *signal)
     struct pool *pool = segment->pool;
     struct signal *copy = NULL;
 
-    if (segment->held.count < pool->config->worker.mailbox_limit) {
+    if (segment->held.count <
+        pool_config_now(&pool->config->worker.mailbox_limit)) {
         copy = signal_copy(signal);
     }
     if (copy == NULL) {
@@ -122,7 +123,7 @@ void segment_hold(struct segment *segment, const struct signal *signal)
 static void note_count(struct pool *pool)
 {
     standing_set_workers(pool->standing, roll_workers(pool->roll),
-                         pool->config->worker.max);
+                         pool_config_now(&pool->config->worker.max));
 }
 
 static struct cnode_worker *add_worker(struct segment *segment,
@@ -239,7 +240,7 @@ int segment_start_worker(struct segment *segment, const struct worker_key *key,
     if (!standing_is_online(pool->standing)) {
         return refuse_start(pool, start, CNODE_STOPPED, "unavailable");
     }
-    if (!roll_add(pool->roll, pool->config->worker.max)) {
+    if (!roll_add(pool->roll, pool_config_now(&pool->config->worker.max))) {
         return refuse_start(pool, start, CNODE_LIMIT, "max_children");
     }
     note_count(pool);

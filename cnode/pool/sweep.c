@@ -22,7 +22,7 @@ static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
 
 static uint64_t idle_ms(const struct pool *pool)
 {
-    return pool->config->worker.idle_ns / 1000000;
+    return pool_config_now(&pool->config->worker.idle_ns) / 1000000;
 }
 
 /* Time to the next slice: fewer workers, fewer slices. */
@@ -57,7 +57,7 @@ static void on_sweep(struct timer *timer)
 {
     struct pool *pool = CONTAINER_OF(timer, struct pool, sweep);
 
-    if (!pool_must_wait(pool)) {
+    if (idle_ms(pool) > 0 && !pool_must_wait(pool)) {
         sweep_slice(pool);
     }
     sweep_wake(pool);
@@ -70,7 +70,7 @@ void sweep_init(struct pool *pool)
 
 void sweep_wake(struct pool *pool)
 {
-    if (pool->config->worker.idle_ns > 0 && pool->slab.used > 0 &&
+    if (idle_ms(pool) > 0 && pool->slab.used > 0 &&
         !timer_is_active(&pool->sweep)) {
         loop_timer_start(node_loop(pool->node), &pool->sweep, tick_ms(pool));
     }

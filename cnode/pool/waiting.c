@@ -66,7 +66,7 @@ static void push_copy(struct waiting *waiting, struct mailbox *box,
         dispatch_refuse(pool, signal, cnode_kept_term(waiting->why));
         return;
     }
-    if (box->count < pool->config->worker.mailbox_limit) {
+    if (box->count < pool_config_now(&pool->config->worker.mailbox_limit)) {
         copy = signal_copy(signal);
     }
     if (copy == NULL) {

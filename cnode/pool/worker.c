@@ -190,7 +190,8 @@ int worker_open(struct cnode_worker *w, struct cnode_term args,
         run_end(run);
         return rc;
     }
-    w->process.mailbox_limit = (uint32_t)pool->config->worker.mailbox_limit;
+    w->process.mailbox_limit =
+        (uint32_t)pool_config_now(&pool->config->worker.mailbox_limit);
     w->last_used = worker_clock(loop_now_ms(node_loop(pool->node)));
     memset(worker_state(w), 0, pool->behaviour->state_size);
     run->context = context;
@@ -223,7 +224,8 @@ int worker_spawn(struct cnode_worker *w)
     if (rc != 0) {
         return rc;
     }
-    w->process.mailbox_limit = (uint32_t)pool->config->worker.mailbox_limit;
+    w->process.mailbox_limit =
+        (uint32_t)pool_config_now(&pool->config->worker.mailbox_limit);
     w->last_used = worker_clock(loop_now_ms(node_loop(pool->node)));
     memset(worker_state(w), 0, pool->behaviour->state_size);
     worker_move(w, WORKER_SPAWNED);

@@ -179,8 +179,90 @@ control_test_() ->
         {"a pool goes offline and comes back", fun offline/1},
         {"worker supervisors are added and removed", fun supervisors/1},
         {"the health report is a struct and a table", fun health/1},
-        {"dead letters can be read", fun dead_letters/1}
+        {"dead letters can be read", fun dead_letters/1},
+        {"what is set holds at once", fun set/1},
+        {"what cannot be set is refused, with the reason", fun bad_set/1},
+        {"an idle time-out that is set stops who is idle", fun set_idle/1}
     ]).
+
+get(Node, Key) ->
+    {ok, #{Key := Value}} = ask(Node, {get, ?POOL}),
+    Value.
+
+set(Node) ->
+    {ok, #{total := Total}} = ask(Node, {count, ?POOL}),
+    Max = get(Node, <<"worker.max">>),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, <<"worker.max">>, Total + 2})),
+    ?assertEqual(Total + 2, get(Node, <<"worker.max">>)),
+    ?assertEqual([1, 1, {error, max_children}], [
+        call(Node, {set, N}, increment)
+     || N <- [1, 2, 3]
+    ]),
+    ?assertMatch({ok, #{status := {locked, online}}}, ask(Node, {pool, ?POOL})),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, 'worker.max', nil})),
+    ?assertEqual(nil, get(Node, <<"worker.max">>)),
+    ?assertEqual(1, call(Node, {set, 3}, increment)),
+    eventually(fun() ->
+        {ok, #{status := Status}} = ask(Node, {pool, ?POOL}),
+        Status =:= online
+    end),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, <<"worker.max">>, Max})),
+    [
+        begin
+            Before = get(Node, Key),
+            ?assertEqual(ok, ask(Node, {set, ?POOL, Key, Value})),
+            ?assertEqual(Value, get(Node, Key)),
+            ?assertEqual(ok, ask(Node, {set, ?POOL, Key, Before}))
+        end
+     || {Key, Value} <- [
+            {<<"worker.idle_timeout">>, <<"5m">>},
+            {<<"worker.idle_timeout">>, nil},
+            {<<"worker.mailbox_limit">>, 17},
+            {<<"worker.target.low">>, 1},
+            {<<"worker.target.high">>, 200000},
+            {<<"cluster.strategy">>, <<"hash">>},
+            {<<"node.priority">>, 3},
+            {<<"node.weight">>, 0},
+            {<<"persist.interval">>, <<"10s">>},
+            {<<"health.degraded">>, 77}
+        ]
+    ].
+
+bad_set(Node) ->
+    Set = fun(Key, Value) -> ask(Node, {set, ?POOL, Key, Value}) end,
+    [
+        ?assertMatch({error, {bad_value, <<"set:", _/binary>>}}, Set(Key, Value))
+     || {Key, Value} <- [
+            {<<"worker.max">>, 0},
+            {<<"worker.max">>, <<"many">>},
+            {<<"worker.idle_timeout">>, 17},
+            {<<"worker.idle_timeout">>, <<"1ns">>},
+            {<<"worker.mailbox_limit">>, nil},
+            {<<"cluster.strategy">>, <<"best">>}
+        ]
+    ],
+    ?assertMatch({error, {bad_value, _}}, Set(<<"worker.max">>, {1, 2})),
+    ?assertMatch({error, {bad_value, _}}, Set(<<"worker.max">>, 1 bsl 70)),
+    ?assertEqual({error, {bad_value, <<"expected low <= target <= high">>}},
+        Set(<<"worker.target.low">>, 999999)),
+    ?assertEqual({error, {not_at_run_time, <<"supervisors.segments">>}},
+        Set(<<"supervisors.segments">>, 3)),
+    ?assertEqual({error, {not_at_run_time, <<"worker.module">>}}, Set(<<"worker.module">>, <<"x">>)),
+    ?assertEqual({error, {unknown_key, <<"worker.maxx">>}}, Set(<<"worker.maxx">>, 3)),
+    ?assertEqual({error, {unknown_key, <<"max">>}}, Set(<<"max">>, 3)),
+    [
+        ?assertMatch({error, _}, Set(Key, 3))
+     || Key <- [<<>>, 17, [], <<"worker.max", 0>>, binary:copy(<<"x">>, 1000), <<".">>, <<255>>]
+    ],
+    ?assertEqual({error, unknown_pool}, ask(Node, {set, echo, <<"worker.max">>, 3})).
+
+set_idle(Node) ->
+    1 = call(Node, set_idle, increment),
+    Before = get(Node, <<"worker.idle_timeout">>),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, <<"worker.idle_timeout">>, nil})),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, <<"worker.idle_timeout">>, <<"100ms">>})),
+    eventually(fun() -> {ok, false} =:= ask(Node, {alive, ?POOL, set_idle}) end),
+    ?assertEqual(ok, ask(Node, {set, ?POOL, <<"worker.idle_timeout">>, Before})).
 
 health(Node) ->
     Kind = 'Elixir.Noizu.AdvancedPool.NodeManager.HealthReport',
@@ -266,6 +348,35 @@ supervisors(Node) ->
     ?assertEqual({error, not_found}, ask(Node, {remove_worker_supervisor, ?POOL, Pid})),
     ?assertEqual({error, not_found}, ask(Node, {remove_worker_supervisor, ?POOL, not_a_pid})),
     ?assertMatch({ok, #{supervisors := Before}}, ask(Node, {pool, ?POOL})).
+
+down_test_() ->
+    cnode_peer:suite(
+        #{
+            pools => #{
+                ?POOL => #{
+                    behaviour => counter,
+                    registry => none,
+                    supervisors => #{segments => 1, max_restarts => 0, max_seconds => 60}
+                }
+            }
+        },
+        [{"a pool that is down is brought back", fun down/1}]
+    ).
+
+%% The first crash of a worker ends its segment, that the pool, and that for good.
+down(Node) ->
+    1 = call(Node, 1, increment),
+    eventually(fun() ->
+        catch call(Node, 1, 'crash!'),
+        {ok, #{condition := Condition}} = ask(Node, {pool, ?POOL}),
+        Condition =:= down
+    end),
+    ?assertMatch({ok, #{status := offline}}, ask(Node, {pool, ?POOL})),
+    ?assertEqual({ok, undefined}, ask(Node, {whereis, ?POOL, 1})),
+    ?assertEqual(ok, ask(Node, {online, ?POOL})),
+    ?assertMatch({ok, #{status := online, condition := C}} when C =/= down, ask(Node, {pool, ?POOL})),
+    ?assertEqual(1, call(Node, 1, increment)),
+    ?assertEqual({error, already_online}, ask(Node, {online, ?POOL})).
 
 %% ------------------------------------------------------------------- workers
 

@@ -231,6 +231,9 @@ assert s["total"] == len(s["workers"]) == 1 and s["next"] is None, s' &&
         run 1 lock c1@127.0.0.1 Elixir.A && lines 1 err && says err already_locked &&
         run 0 release c1@127.0.0.1 Elixir.A --json && is out '"ok"' &&
         run 0 offline c1@127.0.0.1 Elixir.A && run 0 online c1@127.0.0.1 Elixir.A &&
+        run 0 set c1@127.0.0.1 Elixir.A worker.idle_timeout 5m && is out ok &&
+        run 0 get c1@127.0.0.1 Elixir.A && says out 5m &&
+        run 1 set c1@127.0.0.1 Elixir.A worker.max many && lines 1 err &&
         run 0 health c1@127.0.0.1 && says out Elixir.A &&
         run 0 health c1@127.0.0.1 --rebuild --json && lines 1 out &&
         run 0 deadletters c1@127.0.0.1 && grep -q '^AT ' out &&
@@ -241,8 +244,9 @@ assert s["total"] == len(s["workers"]) == 1 and s["next"] is None, s' &&
 }
 operators_mistaken() {
     run 1 count c1@127.0.0.1 Demo.Counters --cookie apple && lines 1 err &&
-        lines 0 out && says err 'did you mean Elixir.Demo.Counters?' &&
+        lines 0 out && says err 'Elixir.Demo.Counters' &&
         run 2 count c1@127.0.0.1 --cookie apple && lines 1 err &&
+        says err 'takes 2 arguments, got 1' &&
         run 2 workers c1@127.0.0.1 p --limit 0 --cookie apple && lines 1 err &&
         run 2 status c1 --cookie apple && run 2 call c1@h x y --json &&
         says err 'does not take --json' &&

@@ -187,7 +187,7 @@ static const char *failure(enum client_outcome outcome, int rc,
         term_format(&result.term, reason);
     }
     buf_clear(&out);
-    target_put_failure(&out, &call.target, call.pool, call.is_pooled, &result);
+    target_put_failure(&out, &call.target, call.pool, call.id_text, &result);
     client_result_fini(&result);
     return text();
 }
@@ -200,7 +200,7 @@ static void each_failure_is_one_clear_line(void **state)
                         "cnode: a@h: no pool has the name Demo, did you mean "
                         "Elixir.Demo?\n");
     assert_string_equal(failure(CLIENT_DOWN, 0, "{shutdown, x}"),
-                        "cnode: a@h: Demo ended before it replied: "
+                        "cnode: a@h: worker 1 of Demo ended before it replied: "
                         "{shutdown,x}\n");
     assert_string_equal(failure(CLIENT_TIMEOUT, CNODE_TIMEOUT, NULL),
                         "cnode: a@h: no reply within 2s\n");

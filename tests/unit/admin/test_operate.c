@@ -242,8 +242,8 @@ static void errors_are_one_line(void **state)
     (void)state;
     assert_int_equal(read_words(CLI_COUNT, "Demo", NULL, NULL), 0);
     assert_string_equal(answer("{error, unknown_pool}"),
-                        "cnode: c1@127.0.0.1: it has no pool Demo, did you "
-                        "mean Elixir.Demo?\n");
+                        "cnode: c1@127.0.0.1: it has no pool Demo (a module "
+                        "of Elixir is written Elixir.Demo)\n");
     assert_string_equal(answer("{error, {unknown_request, x}}"),
                         "cnode: c1@127.0.0.1: it does not know this request "
                         "(another version?)\n");
