@@ -51,7 +51,7 @@ status(Node) ->
         uptime_ms := Uptime,
         schedulers := Schedulers,
         pools := [?POOL],
-        services := [echo],
+        services := Services,
         peers := Peers,
         memory := Memory,
         hidden := false,
@@ -59,6 +59,7 @@ status(Node) ->
     } = Status,
     ?assertEqual(name(Node), Name),
     ?assertEqual(cnode_peer:os_pid(Node), OsPid),
+    ?assert(lists:member(echo, Services)),
     ?assert(Uptime >= 0 andalso Schedulers >= 1 andalso Peers >= 1 andalso Memory > 0),
     ?assertMatch({ok, #{}}, ask(Node, {status})).
 

@@ -219,7 +219,7 @@ operators_ask() {
     run 0 status c1@127.0.0.1 && says out 'Elixir.Demo.Counters' && lines 0 err &&
         run 0 status c1@127.0.0.1 --json && lines 1 out &&
         python3 -c 'import json; s = json.load(open("out"))
-assert s["node"] == "c1@127.0.0.1" and s["services"] == ["echo"], s' &&
+assert s["node"] == "c1@127.0.0.1" and "echo" in s["services"], s' &&
         run 0 pools c1@127.0.0.1 && lines 3 out && grep -q '^POOL ' out &&
         run 0 pools c1@127.0.0.1 Elixir.A && grep -q '^behaviour *kv$' out &&
         run 0 workers c1@127.0.0.1 Elixir.Demo.Counters && grep -q '^123 .* loaded ' out &&
