@@ -41,9 +41,9 @@ struct round_node *round_find_ref(struct round *round, const struct ref *ref);
  * as none (counted). */
 void round_answer(struct round *round, struct round_node *node,
                   struct cnode_term answer);
-/* The report that was promised, said by a process of that node; ignored when
- * none is expected. */
-void round_report(struct round *round, atom_t node, struct cnode_term report);
+/* The report that was promised, said by a process of the node with that name;
+ * ignored when none is expected. */
+void round_report(struct round *round, atom_t name, struct cnode_term report);
 
 static inline bool round_is_over(const struct round *round)
 {

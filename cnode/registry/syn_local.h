@@ -26,7 +26,7 @@ MUST_USE int syn_local_open(struct syn *syn, atom_t scope);
  * change the group. */
 typedef void (*syn_member_fn)(void *arg, struct pid pid,
                               struct cnode_term meta);
-void syn_local_members(struct syn *syn, atom_t scope, struct cnode_term group,
+void syn_local_members(struct syn *syn, atom_t scope, struct cnode_term name,
                        syn_member_fn each, void *arg);
 
 /* Called after another node has changed or taken out an entry of a process of
