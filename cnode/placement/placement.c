@@ -54,6 +54,14 @@ static size_t count_those(const struct placement_view *view, keep_fn is)
     return count;
 }
 
+static void swap(struct placement_view *view, size_t a, size_t b)
+{
+    uint16_t index = view->index[a];
+
+    view->index[a] = view->index[b];
+    view->index[b] = index;
+}
+
 /* Drops all that are not; all stay when none is. */
 static void keep(struct placement_view *view, keep_fn is, uint64_t than)
 {
@@ -61,11 +69,7 @@ static void keep(struct placement_view *view, keep_fn is, uint64_t than)
 
     for (size_t i = 0; i < view->count; i++) {
         if (is(view_at(view, i), than)) {
-            uint16_t index = view->index[i];
-
-            /* those dropped stay behind, for the case that all are */
-            view->index[i] = view->index[kept];
-            view->index[kept++] = index;
+            swap(view, kept++, i); /* who is dropped stays, if all are */
         }
     }
     if (kept > 0) {
@@ -83,26 +87,67 @@ static void keep_online(struct placement_view *view, size_t count)
     }
 }
 
-/* Few nodes, but enough of them. */
-static void keep_nodes(struct placement_view *view,
-                       const struct placement_window *target)
+/* Moves the `more` best ranked of those that have no workers to the front,
+ * behind `kept` others. */
+static void rank(struct placement_view *view, size_t kept, uint64_t more,
+                 uint64_t pool)
 {
-    size_t used = count_those(view, is_used), room = 0;
+    for (; more > 0 && kept < view->count; more--, kept++) {
+        size_t best = kept;
 
-    if (used < target->low) {
-        keep(view, is_unused, 0);
-        return;
+        for (size_t i = kept; i < view->count; i++) {
+            if (placement_mix(pool ^ view_at(view, i)->name_hash) >
+                placement_mix(pool ^ view_at(view, best)->name_hash)) {
+                best = i;
+            }
+        }
+        swap(view, kept, best);
     }
+    if (kept > 0) {
+        view->count = kept;
+    }
+}
+
+/* How many nodes it may be on by now. */
+static uint64_t wanted_nodes(const struct placement_view *view, uint64_t used,
+                             const struct placement_window *target)
+{
     if (used < target->target || used == 0) {
-        return;
+        return target->target > 0 ? target->target : 1;
     }
     for (size_t i = 0; i < view->count; i++) {
         const struct placement_candidate *c = view_at(view, i);
-        room += is_used(c, 0) && candidate_has_room(c);
+
+        if (is_used(c, 0) && candidate_has_room(c)) {
+            return used;
+        }
     }
-    if (room > 0 || used >= target->high) {
-        keep(view, is_used, 0);
+    return used < target->high ? used + 1 : used;
+}
+
+/* Few nodes, but enough of them. */
+static void keep_nodes(struct placement_view *view,
+                       const struct placement_window *target, uint64_t pool)
+{
+    uint64_t used = count_those(view, is_used);
+    uint64_t wanted = wanted_nodes(view, used, target);
+    size_t kept = 0;
+
+    if (used < target->low && used < view->count) {
+        wanted = wanted > target->low ? wanted : target->low;
+        keep(view, is_unused, 0);
+        rank(view, 0, wanted - used, pool);
+        return;
     }
+    if (wanted >= view->count) {
+        return;
+    }
+    for (size_t i = 0; i < view->count; i++) {
+        if (is_used(view_at(view, i), 0)) {
+            swap(view, kept++, i);
+        }
+    }
+    rank(view, kept, wanted - used, pool);
 }
 
 static void keep_priority(struct placement_view *view)
@@ -139,11 +184,11 @@ int placement_choose(const struct placement_rules *rules,
     if (view.count == 0) {
         return -1;
     }
+    keep_nodes(&view, &rules->node_target, rules->pool);
     self = strategy_sticky(&view, rules->strategy);
     if (self >= 0) {
         return self;
     }
-    keep_nodes(&view, &rules->node_target);
     keep_priority(&view);
     if (rules->strategy != PLACEMENT_HASH) {
         keep_class(&view);

@@ -4,7 +4,8 @@
  * over, step by step, that
  *
  *     1. are online;
- *     2. keep the pool on few nodes: see node_target below;
+ *     2. keep the pool on few nodes: see node_target below; of these this node,
+ *        if it is sticky and well;
  *     3. have the highest priority among those with room (fewer workers than
  *        window.high); when nobody has room, all go on;
  *     4. are in the best class: below window.low, else below window.target,
@@ -34,8 +35,11 @@ struct placement_rules {
     enum placement_strategy strategy;
     /* How many nodes should have workers of the pool. Below `low` nodes that
      * have none come first; from `target` on they come only when those that
-     * have some are full, from `high` on never. */
+     * have some are full, from `high` on never. Which ones come says `pool`,
+     * not who was first: counts are late, and all who place at once are to
+     * choose the same few. */
     struct placement_window node_target;
+    uint64_t pool; /* a hash of its name */
 };
 
 struct placement_request {

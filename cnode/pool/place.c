@@ -245,7 +245,9 @@ enum place_choice place_choose(struct place *place,
     const struct pool_window *nodes = &config->cluster.node_target;
     const struct placement_rules rules = {
         .strategy = strategy_of(config),
-        .node_target = {nodes->low, nodes->target, nodes->high}};
+        .node_target = {nodes->low, nodes->target, nodes->high},
+        .pool = hash_stable(atom_text(place->pool),
+                            strlen(atom_text(place->pool)))};
     const struct placement_request request = request_of(config, wish);
     struct placement_candidate *candidates = place->broker->candidates;
     size_t count = list_candidates(place, wish, candidates);

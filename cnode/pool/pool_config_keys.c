@@ -132,7 +132,7 @@ const struct config_key pool_here_keys[] = {
     {KEY(HERE, priority), .type = CONFIG_UINT, .most = 1000000,
      .doc = "nodes with a higher one are preferred"},
     {KEY(HERE, weight), .type = CONFIG_UINT, .most = 1000000,
-     .doc = "share of new workers by the strategy weighted; 0 none"},
+     .doc = "share of new workers by the strategies weighted and hash; 0 none"},
     {KEY_AS("supervisor_target", HERE, supervisor_target_json),
      .type = CONFIG_OBJECT, .doc = "number of its worker supervisors here"},
     {KEY_AS("health_target", HERE, health_target_json), .type = CONFIG_OBJECT,

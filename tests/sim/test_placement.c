@@ -197,6 +197,26 @@ static void joins_and_leaves_lose_nothing(void **state)
     }
 }
 
+/* All nodes begin to place at once, none of them knows what the others have
+ * chosen: all the same it is on no more nodes than it should be. */
+static void few_nodes_from_the_start(void **state)
+{
+    struct placement_rules rules = rules_of(PLACEMENT_LEAST_LOADED);
+    unsigned used = 0;
+
+    (void)state;
+    rules.node_target = (struct placement_window){1, 2, 2};
+    rules.pool = 4711;
+    begin(3, NODES);
+    for (unsigned i = 0; i < STEPS; i++) {
+        step(&rules);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        used += workers[i] > 0;
+    }
+    assert_int_equal(used, 2);
+}
+
 /* The ref's own chance, with counts that differ by what is late: two nodes that
  * place the same ref agree nearly always. */
 static void nodes_that_place_one_ref_mostly_agree(void **state)
@@ -230,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_storm_from_everywhere_evens_out),
         cmocka_unit_test(a_newcomer_is_not_flooded),
         cmocka_unit_test(joins_and_leaves_lose_nothing),
+        cmocka_unit_test(few_nodes_from_the_start),
         cmocka_unit_test(nodes_that_place_one_ref_mostly_agree),
     };
 
