@@ -93,6 +93,20 @@ static atom_t caller_node(const struct gen_from *from)
                                                  : ATOM_NONE;
 }
 
+static int reply_by_route(struct node *node, struct pid self, atom_t where,
+                          const struct gen_from *from)
+{
+    struct dest dest = {.kind = DEST_ALIAS, .node = where};
+
+    if (!gen_alias(from->tag, &dest.alias)) {
+        dest.kind = DEST_PID;
+        if (!term_get_pid(from->pid, &dest.pid)) {
+            return CNODE_EINVALID;
+        }
+    }
+    return route_send(node, self, &dest, node_scratch_payload(node));
+}
+
 static int reply_on_channel(struct node *node, struct pid self, atom_t where,
                             const struct gen_from *from)
 {
@@ -102,6 +116,9 @@ static int reply_on_channel(struct node *node, struct pid self, atom_t where,
     struct channel *channel;
     struct buf *buf;
 
+    if (peer_is_coming(peer)) { /* it waits for that, with what else does */
+        return reply_by_route(node, self, where, from);
+    }
     if (!peer_is_up(peer)) {
         METRIC_INC(dead_letters); /* replies never dial */
         return 0;
@@ -132,7 +149,7 @@ static int reply_across(struct node *node, struct pid self, atom_t where,
     struct parcel *parcel;
     int rc;
 
-    if (!remote_is_up(remote_find(node, where))) {
+    if (where == ATOM_NONE) {
         METRIC_INC(dead_letters);
         return 0;
     }

@@ -129,9 +129,10 @@ static void send_reply(struct node *node, const struct parcel *parcel,
 {
     struct payload reply = parcel->payload;
     struct cnode_term parts[2];
+    const struct peer *peer = peers_find(&node->peers, name);
     int rc;
 
-    if (!peer_is_up(peers_find(&node->peers, name))) {
+    if (!peer_is_up(peer) && !peer_is_coming(peer)) {
         METRIC_INC(dead_letters);
         return;
     }

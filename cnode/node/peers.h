@@ -99,6 +99,12 @@ static inline bool peer_is_up(const struct peer *peer)
     return peer != NULL && peer->state == PEER_UP;
 }
 
+/* It is being connected. */
+static inline bool peer_is_coming(const struct peer *peer)
+{
+    return peer != NULL && peer->state != PEER_IDLE && peer->state != PEER_UP;
+}
+
 /* Starts listening (connections are refused until the node has its creation);
  * 0 or an error of libuv. */
 MUST_USE int peers_listen(struct peers *peers, const char *host, uint16_t port);

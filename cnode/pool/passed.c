@@ -232,3 +232,60 @@ static void on_sweep(struct timer *timer)
         loop_timer_start(node_loop(passed->node), timer, SWEEP_MS);
     }
 }
+
+/* --- of others */
+
+struct caller {
+    size_t size;
+    char name[];
+};
+
+static void on_caller(struct node *home, void *arg)
+{
+    struct caller *caller = arg;
+    atom_t name =
+        home == NULL ? ATOM_NONE : atom_intern(caller->name, caller->size);
+
+    if (name != ATOM_NONE && !peer_is_up(peers_find(&home->peers, name))) {
+        (void)peers_auto_connect(&home->peers, name);
+    }
+    mem_free(caller);
+}
+
+static bool is_connected(const struct node *node, const char *name, size_t size)
+{
+    atom_t atom = atom_find(name, size);
+
+    return atom == node->name ||
+           (atom != ATOM_NONE && remote_is_up(remote_find(node, atom)));
+}
+
+void passed_here(struct node *node, const struct signal *signal,
+                 const struct gen_message *gen)
+{
+    struct caller *caller;
+    const char *name;
+    size_t size;
+
+    if (!term_get_node(gen->from.pid, &name, &size)) {
+        return;
+    }
+    if (signal->from.node != ATOM_NONE) {
+        const char *sender = atom_text(signal->from.node);
+
+        if (strlen(sender) == size && memcmp(sender, name, size) == 0) {
+            return;
+        }
+    }
+    if (is_connected(node, name, size)) {
+        return;
+    }
+    caller = mem_alloc(sizeof(*caller) + size);
+    caller->size = size;
+    memcpy(caller->name, name, size);
+    if (node->index == 0) { /* before the answer */
+        on_caller(node, caller);
+    } else {
+        node_post_task(node->all[0], on_caller, caller);
+    }
+}

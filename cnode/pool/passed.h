@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/timer.h"
 #include "node/gen.h"
+#include "runtime/signal.h"
 
 struct node;
 struct process;
@@ -36,5 +37,10 @@ void passed_on(struct passed *passed, const struct gen_from *from,
                struct pid to);
 /* A 'DOWN' of one of those. False: none. */
 bool passed_down(struct passed *passed, struct cnode_term message);
+
+/* Another node has passed a call on to us: the answer goes to the caller's own
+ * node, which is connected if it is not (replies never dial). */
+void passed_here(struct node *node, const struct signal *signal,
+                 const struct gen_message *gen);
 
 #endif

@@ -10,6 +10,30 @@
 #include "base/mem.h"
 #include "pool/pool_config_keys.h"
 
+/* --- the standard one: knows hello. It is in no list of behaviours. */
+
+static int handle_call(struct cnode_worker *w, void *state,
+                       struct cnode_term call)
+{
+    struct cnode_term any;
+
+    (void)state;
+    if (cnode_is_atom(call, "hello") ||
+        cnode_match(call, "{s, hello, ~t}", &any)) {
+        return cnode_reply(w, "world");
+    }
+    return CNODE_UNHANDLED;
+}
+
+static const struct cnode_behaviour standard = {
+    .abi = CNODE_ABI,
+    .size = sizeof(struct cnode_behaviour),
+    .name = "server",
+    .handle_call = handle_call,
+};
+
+/* --- for each pool */
+
 static atom_t name_of(const struct pool_config *pool)
 {
     struct buf buf;
@@ -44,11 +68,8 @@ static bool has_server(const struct pool_config *pool)
 
 void server_add_all(struct pool_settings *settings)
 {
-    const struct cnode_behaviour *standard =
-        behaviours_find(&settings->behaviours, "server");
     size_t count = settings->count;
 
-    CHECK(standard != NULL);
     for (size_t i = 0; i < count; i++) {
         const struct pool_config pool = settings->pools[i];
         struct pool_config server = pool_config_service_defaults;
@@ -57,7 +78,7 @@ void server_add_all(struct pool_settings *settings)
         if (server.name == ATOM_NONE || is_taken(settings, server.name)) {
             continue;
         }
-        server.behaviour = pool.server != NULL ? pool.server : standard;
+        server.behaviour = pool.server != NULL ? pool.server : &standard;
         server.worker.module = server.name;
         server.is_server = true;
         if (settings->count == settings->cap) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The process <Pool>.Server, which AdvancedPool has beside each pool: a service
- * with the behaviour that the pool's key "server" names, or `server`, which
- * answers as AdvancedPool's own.
+ * with the behaviour that the pool's key "server" names, or one that answers as
+ * AdvancedPool's own.
  */
 #ifndef CNODE_POOL_SERVER_H
 #define CNODE_POOL_SERVER_H

@@ -203,6 +203,9 @@ void worker_on_message(struct process *process, const struct signal *signal)
         received_forget(received);
         return;
     }
+    if (received->gen.kind == GEN_CALL) {
+        passed_here(pool->node, signal, &received->gen);
+    }
     run_begin(run, w);
     run->gen = received->gen;
     run->by_ref = signal->id == SIGNAL_BY_REF;

@@ -7,6 +7,9 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+%% on a BEAM node
+-export([calls/2]).
+
 -import(cnode_peer, [eventually/1, eventually/2]).
 
 -define(POOL, 'Elixir.Placed').
@@ -61,6 +64,7 @@ from_c_test_() ->
 
 config(Cluster, Extra) ->
     #{
+        behaviours => [list_to_binary(relay_object())],
         services => #{probe => #{behaviour => probe}, relay => #{behaviour => relay}},
         pools => #{?POOL => maps:merge(#{behaviour => counter, registry => syn, cluster => Cluster}, Extra)}
     }.
@@ -243,6 +247,16 @@ supervisor_of(Node) ->
 
 %% ------------------------------------------------- C uses workers of any node
 
+%% Built as anybody would, against the headers; once.
+relay_object() ->
+    Object = filename:join(cnode_peer:tmp_dir(), "placement_relay_" ++ os:getpid() ++ ".so"),
+    filelib:is_regular(Object) orelse
+        ?assertEqual(
+            "",
+            os:cmd("cc -std=c11 -Wall -Wextra -Werror -shared -fPIC -Iinclude -o " ++ Object ++ " tests/beam/data/relay.c")
+        ),
+    Object.
+
 relay(Node, Request) -> gen_server:call({relay, name(Node)}, Request, ?PATIENCE).
 
 relays({A, B}) ->
@@ -408,3 +422,60 @@ from_c({C, Host}) ->
     ?assertEqual({error, {gone, wrong}}, relay(C, {call, ?POOL, 3, {crash, {gone, wrong}}})),
     Host ! {do, fun(_) -> {error, max_children} end},
     ?assertEqual({ok, {error, max_children}}, relay(C, {call, ?POOL, 4, hello})).
+
+%% ---------------------------------------------------------------------- a storm
+
+%% Two BEAMs, as many first calls as there are, on whatever node they chose.
+storm_test_() ->
+    cnode_peer:tests([
+        {"20000 first calls from two BEAMs to 1000 refs give 1000 workers", fun() -> with_two(#{}, fun storm/1) end}
+    ]).
+
+storm({A, B}) ->
+    Beams = [cnode_peer:start_beam() || _ <- [1, 2]],
+    Self = self(),
+    Calls = [
+        {Node, Id}
+     || _ <- lists:seq(1, 5), Node <- [name(A), name(B)], Id <- lists:seq(1, 1000)
+    ],
+    [load_on(Beam) || {Beam, _} <- Beams],
+    [peer:cast(Beam, ?MODULE, calls, [Self, Calls]) || {Beam, _} <- Beams],
+    Replies = lists:append([
+        receive
+            {called, _, Some} -> Some
+        after 60000 -> error(no_replies)
+        end
+     || _ <- Beams
+    ]),
+    [cnode_peer:stop_beam(Beam) || Beam <- Beams],
+    ?assertEqual(20000, length(Replies)),
+    ByRef = maps:groups_from_list(fun({Id, _}) -> Id end, fun({_, Reply}) -> Reply end, Replies),
+    [?assertEqual({Id, lists:seq(1, 20)}, {Id, lists:sort(Got)}) || {Id, Got} <- maps:to_list(ByRef)],
+    eventually(fun() -> workers(A) + workers(B) =:= 1000 end).
+
+load_on(Beam) ->
+    {?MODULE, Code, File} = code:get_object_code(?MODULE),
+    {module, ?MODULE} = peer:call(Beam, code, load_binary, [?MODULE, File, Code]).
+
+%% On a BEAM: a process for each call, as in a storm.
+calls(To, Calls) ->
+    Self = self(),
+    [
+        spawn(fun() ->
+            Reply =
+                try
+                    gen_server:call({?POOL, Node}, envelope(Id, increment, true, nil), 30000)
+                catch
+                    exit:Reason -> {exit, Reason}
+                end,
+            Self ! {reply, Id, Reply}
+        end)
+     || {Node, Id} <- Calls
+    ],
+    Replies = [
+        receive
+            {reply, Id, Reply} -> {Id, Reply}
+        end
+     || _ <- Calls
+    ],
+    To ! {called, self(), Replies}.

@@ -46,10 +46,9 @@ static void names_on_the_ready_line_are_sorted(void **state)
     (void)state;
     behaviours_init(&settings.behaviours);
     announce_put_ready(&out, "c1@h", 41234, 1795169571, &settings);
-    assert_string_equal(text(),
-                        "ready name=c1@h port=41234 "
-                        "creation=1795169571 pools=a,b "
-                        "behaviours=counter,echo,kv,probe,relay,server\n");
+    assert_string_equal(text(), "ready name=c1@h port=41234 "
+                                "creation=1795169571 pools=a,b "
+                                "behaviours=counter,echo,kv,probe\n");
     behaviours_fini(&settings.behaviours);
 }
 

@@ -145,7 +145,7 @@ static void unknown_behaviours_name_the_nearest(void **state)
         "c.json:1: pools.p.behaviour: there is no behaviour \"conter\", did "
         "you mean \"counter\"?\n"
         "c.json:2: services.s.behaviour: there is no behaviour "
-        "\"nothing_like_it\", only counter, echo, kv, probe, relay, server\n"
+        "\"nothing_like_it\", only counter, echo, kv, probe\n"
         "c.json:2: services.t.behaviour: missing, expected a string\n");
 }
 
