@@ -12,6 +12,8 @@
 
 enum {
     ENDS_PER_TURN = 1000,
+    WAITS_PER_TURN = 64, /* workers of a segment that are not ended yet */
+    WAIT_FOR_STATE_MS = 5000,
     ENDS_NS = 5 * 1000 * 1000, /* the same in time: others have deadlines */
 };
 
@@ -65,6 +67,14 @@ static struct cnode_term shutdown_reason(struct pool *part)
     return term_at(buf_data(reason), buf_size(reason));
 }
 
+/* Whoever starts a worker on another node finds its state there: for a while a
+ * worker may wait until it is written. */
+static bool may_wait(struct pool *part)
+{
+    return loop_now_ms(node_loop(part->node)) <
+           part->drain.since_ms + WAIT_FOR_STATE_MS;
+}
+
 /* False: this turn's share is done, and there are more. */
 static bool end_some(struct pool *part)
 {
@@ -73,14 +83,15 @@ static bool end_some(struct pool *part)
 
     for (uint32_t i = 0; i < part->segment_count; i++) {
         struct segment *segment = &part->segments[i];
+        unsigned waits = 0;
 
-        while (segment->state == SEGMENT_UP &&
+        while (segment->state == SEGMENT_UP && waits < WAITS_PER_TURN &&
                worker_table_count(&segment->table) > 0) {
             if (left-- == 0 || loop_clock_ns() >= until_ns) {
                 return false;
             }
-            segment_end_one(segment, shutdown_reason(part),
-                            atom_term(A_unavailable));
+            waits += !segment_end_one(segment, shutdown_reason(part),
+                                      atom_term(A_unavailable), may_wait(part));
         }
     }
     return part->slab.used == 0; /* else a segment is ending them itself */
@@ -110,6 +121,7 @@ static void on_drain(struct node *here, void *arg)
 
         drain->why = order->why;
         drain->round = order->round;
+        drain->since_ms = loop_now_ms(node_loop(here));
         loop_timer_stop(node_loop(here), &drain->timer);
         if (drain->why != ATOM_NONE) {
             loop_timer_start(node_loop(here), &drain->timer, 0);

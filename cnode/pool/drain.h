@@ -24,6 +24,7 @@ struct drain {
     struct timer timer;
     atom_t why;     /* ATOM_NONE: it is not drained */
     uint32_t round; /* of the head, when it told this part */
+    uint64_t since_ms;
 
     /* the head */
     uint32_t rounds;     /* drained or undrained so often */

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "node/node.h"
+#include "pool/extras.h"
 #include "pool/persist_save.h"
 #include "pool/pools.h"
 #include "pool/run.h"
@@ -201,6 +202,21 @@ void persist_ends(struct cnode_worker *w, struct cnode_term reason,
     }
     persist->ending = NULL;
     held_send(&run->held, pool->node, &w->process); /* mode manual */
+}
+
+bool persist_end_must_wait(struct cnode_worker *w)
+{
+    const struct persist *persist = worker_pool(w)->persist;
+
+    if (persist == NULL || store_is_failing(persist->store)) {
+        return false;
+    }
+    if (persist->mode != PERSIST_MANUAL &&
+        (*persist_tail(w) & TAIL_CHANGED) != 0) {
+        persist_write_later(w);
+    }
+    return w->extras != NULL && w->extras->saving != NULL &&
+           w->extras->saving->under_way > 0;
 }
 
 void persist_dropped(const struct cnode_worker *w)

@@ -105,6 +105,9 @@ MUST_USE int persist_call(struct run *run);
 /* It is about to end, before terminate, outside of a run. */
 void persist_ends(struct cnode_worker *w, struct cnode_term reason,
                   bool is_clean);
+/* It is to end, and could as well a little later: whoever starts it next, on
+ * another node perhaps, is to find its state. True: that is being written. */
+bool persist_end_must_wait(struct cnode_worker *w);
 /* It is gone with the node, which had no time left: counted as lost if it has
  * something that should have been written. */
 void persist_dropped(const struct cnode_worker *w);

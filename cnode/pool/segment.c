@@ -404,8 +404,8 @@ void segment_stop(struct segment *segment, struct cnode_term reason)
     pool_has_work(segment->pool);
 }
 
-void segment_end_one(struct segment *segment, struct cnode_term reason,
-                     struct cnode_term instead)
+bool segment_end_one(struct segment *segment, struct cnode_term reason,
+                     struct cnode_term instead, bool may_wait)
 {
     const struct worker_table *table = &segment->table;
     struct cnode_worker *w;
@@ -415,11 +415,17 @@ void segment_end_one(struct segment *segment, struct cnode_term reason,
         w = worker_table_at(table, segment->sweep_at);
         segment->sweep_at += w == NULL;
     } while (w == NULL);
+    if (may_wait && worker_is_up(w) && w->status != WORKER_SPAWNED &&
+        persist_end_must_wait(w)) {
+        segment->sweep_at++;
+        return false;
+    }
     if (worker_is_up(w)) {
         worker_end(w, reason, AFTER_NEVER);
     } else {
         segment_forget(segment, w, instead);
     }
+    return true;
 }
 
 unsigned segment_stop_some(struct segment *segment, unsigned budget)
@@ -427,7 +433,8 @@ unsigned segment_stop_some(struct segment *segment, unsigned budget)
     unsigned done = 0;
 
     for (; done < budget && worker_table_count(&segment->table) > 0; done++) {
-        segment_end_one(segment, atom_term(A_shutdown), atom_term(A_shutdown));
+        (void)segment_end_one(segment, atom_term(A_shutdown),
+                              atom_term(A_shutdown), false);
     }
     if (worker_table_count(&segment->table) == 0) {
         segment_move(segment, SEGMENT_DOWN);

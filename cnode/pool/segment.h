@@ -49,9 +49,10 @@ void segment_stop(struct segment *segment, struct cnode_term reason);
 unsigned segment_stop_some(struct segment *segment, unsigned budget);
 
 /* Ends one of the workers of a segment that has some, with this reason; one
- * without a pid goes, and who waits for it gets {error, Instead}. */
-void segment_end_one(struct segment *segment, struct cnode_term reason,
-                     struct cnode_term instead);
+ * without a pid goes, and who waits for it gets {error, Instead}. False: with
+ * `may_wait`, one whose state must be written first is left for later. */
+bool segment_end_one(struct segment *segment, struct cnode_term reason,
+                     struct cnode_term instead, bool may_wait);
 
 /* --- workers start */
 

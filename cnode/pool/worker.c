@@ -382,6 +382,9 @@ bool worker_offload(struct cnode_worker *w, const char *why)
     struct cnode_term reason;
 
     CHECK(worker_is_up(w) && w->status != WORKER_SPAWNED);
+    if (persist_end_must_wait(w)) {
+        return false;
+    }
     buf_clear(buf);
     term_format(buf, "{shutdown, ~a}", why);
     reason = term_at(buf_data(buf), buf_size(buf));

@@ -17,6 +17,7 @@
 
 #include "base/limits.h"
 #include "base/metric.h"
+#include "pool/drain.h"
 #include "support/pool/world.h"
 #include "support/storage/fake_store.h"
 
@@ -89,6 +90,19 @@ static void assert_asked(const char *id, const char *call, const char *answer)
     if (strstr(got, answer) == NULL) {
         fail_msg("%s: %s instead of %s", call, got, answer);
     }
+}
+
+/* The worker is stopped when it was idle for a second, or is drained, and its
+ * state written. */
+static void let_it_idle(void)
+{
+    for (int i = 0; i < PATIENCE && roll_workers(world_pool(&world)->roll) > 0;
+         i++) {
+        usleep(NAP_US);
+        world_advance(&world, 300);
+    }
+    assert_int_equal(roll_workers(world_pool(&world)->roll), 0);
+    (void)script_log();
 }
 
 /* --- tests */
@@ -238,6 +252,52 @@ static void who_starts_while_it_is_away_is_told_in_time(void **state)
     assert_asked("1", "{get, a}", "{error,{store,unreachable}}");
 }
 
+static void an_idle_worker_ends_when_its_state_is_written(void **state)
+{
+    (void)state;
+    open_with("{'mode': 'on_stop'}");
+    assert_asked("1", "{put, a, 1}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    world_advance(&world, 3000);
+    fake_store_wait_for_run();
+    assert_int_equal(roll_workers(world_pool(&world)->roll), 1);
+    fake_store_set(&fake_store.is_shut, false);
+    let_it_idle();
+    assert_asked("1", "{get, a}", "{ok,1}");
+}
+
+static void drain_now(void)
+{
+    struct pool *head = world_pool(&world);
+
+    (void)standing_set_state(head->standing, STANDING_OFFLINE);
+    pool_drain(head, A_offline, NULL, NULL);
+}
+
+static void a_drained_worker_ends_when_its_state_is_written(void **state)
+{
+    (void)state;
+    open_with("{'mode': 'on_stop'}");
+    assert_asked("1", "{put, a, 1}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    drain_now();
+    world_advance(&world, 500);
+    fake_store_wait_for_run();
+    assert_int_equal(roll_workers(world_pool(&world)->roll), 1);
+    fake_store_set(&fake_store.is_shut, false);
+    let_it_idle();
+    assert_non_null(fake_store_value('P'));
+    /* but not for ever */
+    (void)standing_set_state(world_pool(&world)->standing, STANDING_ONLINE);
+    pool_undrain(world_pool(&world));
+    assert_asked("1", "{put, a, 2}", "ok");
+    fake_store_set(&fake_store.is_shut, true);
+    drain_now();
+    world_advance(&world, 6000);
+    assert_int_equal(roll_workers(world_pool(&world)->roll), 0);
+    fake_store_set(&fake_store.is_shut, false);
+}
+
 static void an_answer_that_waits_too_long_is_an_error(void **state)
 {
     (void)state;
@@ -287,17 +347,6 @@ static void a_behaviour_keeps_and_forgets_by_itself(void **state)
     (void)ask("1", "'crash!'");
     assert_asked("1", "ping", "pong");
     assert_non_null(strstr(script_log(), "init(1) load"));
-}
-
-/* The worker is stopped when it was idle for a second. */
-static void let_it_idle(void)
-{
-    for (int i = 0; i < 100 && roll_workers(world_pool(&world)->roll) > 0;
-         i++) {
-        world_advance(&world, 1000);
-    }
-    assert_int_equal(roll_workers(world_pool(&world)->roll), 0);
-    (void)script_log();
 }
 
 static void what_was_forgotten_is_not_written_at_the_end(void **state)
@@ -359,6 +408,8 @@ int main(void)
         TEST(a_state_that_is_too_large_is_refused_and_counted),
         TEST(another_state_than_was_written_starts_nobody),
         TEST(who_starts_while_it_is_away_is_told_in_time),
+        TEST(an_idle_worker_ends_when_its_state_is_written),
+        TEST(a_drained_worker_ends_when_its_state_is_written),
         TEST(an_answer_that_waits_too_long_is_an_error),
         TEST(persist_is_answered_when_it_is_written),
         TEST(a_behaviour_keeps_and_forgets_by_itself),
