@@ -7,7 +7,8 @@
 %% needs (ElixirCore, elixir_uuid), separated by colons; syn is the first of
 %% CNODE_SYN_EBIN. Without them these suites say how many tests were left out.
 %%
-%% CNODE_ADVANCED_POOL_OTP=27: the BEAM nodes are of that release.
+%% CNODE_ADVANCED_POOL_OTP=27: the BEAM nodes are of that release. One that does not
+%% take the installed Elixir needs another: CNODE_ADVANCED_POOL_ELIXIR, its lib.
 %% CNODE_ADVANCED_POOL_TARGET=beam: a BEAM takes the place of the C nodes. Where
 %% AdvancedPool keeps less than it promises, those tests fail then.
 -module(cnode_advanced_pool).
@@ -170,8 +171,11 @@ start_alone(#{paths := Paths}, Args) ->
     end.
 
 elixir() ->
-    Text = run(["elixir -e 'IO.puts(:code.lib_dir(:elixir))'"]),
-    Lib = filename:dirname(string:trim(Text)),
+    Lib =
+        case os:getenv("CNODE_ADVANCED_POOL_ELIXIR") of
+            false -> filename:dirname(string:trim(run(["elixir -e 'IO.puts(:code.lib_dir(:elixir))'"])));
+            Given -> Given
+        end,
     [filename:join([Lib, App, "ebin"]) || App <- ["elixir", "logger"]].
 
 %% Other releases live in a root of their own, where our folders are not.
