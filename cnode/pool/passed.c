@@ -14,7 +14,7 @@
 #include "base/metric.h"
 #include "node/node.h"
 
-enum { SWEEP_MS = 1000, LATE_MS = 300 };
+enum { SWEEP_MS = 1000, LATE_MS = 50 };
 
 /* One who has calls of others. */
 struct passed_to {

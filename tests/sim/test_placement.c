@@ -19,7 +19,7 @@
 
 enum {
     NODES = 12,
-    SEEDS = 8,
+    SEEDS = 3,
     DELAY = 5,     /* steps until a count has reached the others */
     PER_STEP = 40, /* workers that each node places in a step */
     STEPS = 120,
