@@ -60,7 +60,7 @@ const struct buf *persist_lost_find(const struct persist *persist,
 /* Somebody else has it now. */
 void persist_lost_remove(struct persist *persist, const struct buf *key);
 /* Takes over what a failed write holds. */
-void persist_lost_add(struct save *save);
+void persist_lost_add(struct save *failed);
 /* Tries up to `most` again. */
 void persist_lost_retry(struct persist *persist, unsigned most);
 

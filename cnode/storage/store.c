@@ -210,8 +210,8 @@ static void sleep_locked(struct store *store, uint64_t ms)
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += (time_t)(ms / 1000);
         until.tv_nsec += (long)(ms % 1000) * NS_PER_MS;
-        if (until.tv_nsec >= 1000 * NS_PER_MS) {
-            until.tv_nsec -= 1000 * NS_PER_MS;
+        if (until.tv_nsec >= 1000L * NS_PER_MS) {
+            until.tv_nsec -= 1000L * NS_PER_MS;
             until.tv_sec++;
         }
         (void)pthread_cond_timedwait(&store->wake, &store->lock, &until);

@@ -70,7 +70,7 @@ static int lock_folder(struct lmdb *lmdb, const char *path, struct buf *why)
 
     if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST) {
         buf_printf(why, "the folder %s cannot be made: %s", path,
-                   strerror(errno));
+                   mdb_strerror(errno));
         return CNODE_STORE_FAILED;
     }
     buf_init(&file, 0);
@@ -80,7 +80,7 @@ static int lock_folder(struct lmdb *lmdb, const char *path, struct buf *why)
                       O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
     buf_fini(&file);
     if (lmdb->lock < 0) {
-        buf_printf(why, "%s/cnode.lock: %s", path, strerror(errno));
+        buf_printf(why, "%s/cnode.lock: %s", path, mdb_strerror(errno));
         return CNODE_STORE_FAILED;
     }
     if (flock(lmdb->lock, LOCK_EX | LOCK_NB) != 0) {
