@@ -13,6 +13,84 @@ enum { VERSION_LEAST = 5 };
 
 /* --- begin and end */
 
+static int keep(struct cnode_kept **kept, struct cnode_term term)
+{
+    cnode_term_free(*kept);
+    *kept = cnode_term_copy(term);
+    return *kept == NULL ? CNODE_NOMEM : 0;
+}
+
+/* {Version, Tag, ...} */
+static bool read_version(struct cnode_term term, int64_t *version,
+                         struct cnode_term *tag)
+{
+    struct cnode_term first;
+    uint32_t arity;
+
+    if (!cnode_get_tuple(term, &arity, &first) || arity < 2 ||
+        !cnode_get_int(first, version) || *version < VERSION_LEAST) {
+        return false;
+    }
+    *tag = cnode_next(first);
+    return true;
+}
+
+/* An init_connect taken apart. */
+struct offer {
+    int64_t version;
+    struct cnode_term tag;
+    struct pid locker;
+};
+
+static bool read_offer(const struct global_peer *peer,
+                       struct cnode_term parts[4], struct offer *offer)
+{
+    struct cnode_term init[4];
+
+    return read_version(parts[1], &offer->version, &offer->tag) &&
+           term_get_tuple(parts[3], 4, init) &&
+           term_get_pid(init[3], &offer->locker) &&
+           offer->locker.node == peer->node;
+}
+
+/* There is a session, and nothing was taken for it yet. */
+static int take_offer(struct global *g, struct global_peer *peer,
+                      const struct offer *offer)
+{
+    struct global_session *session = peer->session;
+
+    if (keep(&session->his_tag, offer->tag) != 0) {
+        return CNODE_NOMEM;
+    }
+    session->version =
+        offer->version < GLOBAL_VERSION ? offer->version : GLOBAL_VERSION;
+    session->his_locker = offer->locker;
+    session->is_candidate = true;
+    peer->is_pending = true;
+    peer->version = offer->version;
+    locker_add(g, peer);
+    if (offer->version >= GLOBAL_VERSION) {
+        term_format(global_begin(g), "{init_connect_ack, ~A, ~t, ~i}", g->node,
+                    offer->tag, session->my_tag);
+        global_send(g, GLOBAL_SERVER, peer->node);
+    }
+    return 0;
+}
+
+/* What came before there was a session. */
+static void take_early(struct global *g, struct global_peer *peer,
+                       struct cnode_kept *early)
+{
+    struct cnode_term parts[4];
+    struct offer offer;
+
+    if (term_get_tuple(cnode_kept_term(early), 4, parts) &&
+        read_offer(peer, parts, &offer)) {
+        (void)take_offer(g, peer, &offer);
+    }
+    cnode_term_free(early);
+}
+
 void session_begin(struct global *g, struct global_peer *peer)
 {
     struct cnode_kept *early = peer->early;
@@ -31,8 +109,7 @@ void session_begin(struct global *g, struct global_peer *peer)
                 g->pids[GLOBAL_LOCKER]);
     global_send(g, GLOBAL_SERVER, peer->node);
     if (early != NULL) {
-        (void)session_cast(g, PID_NONE, cnode_kept_term(early));
-        cnode_term_free(early);
+        take_early(g, peer, early);
     }
 }
 
@@ -88,66 +165,25 @@ static struct global_session *session_of(const struct global_peer *peer,
                : NULL;
 }
 
-static int keep(struct cnode_kept **kept, struct cnode_term term)
-{
-    cnode_term_free(*kept);
-    *kept = cnode_term_copy(term);
-    return *kept == NULL ? CNODE_NOMEM : 0;
-}
-
 /* --- init_connect */
-
-/* {Version, Tag, ...} */
-static bool read_version(struct cnode_term term, int64_t *version,
-                         struct cnode_term *tag)
-{
-    struct cnode_term first;
-    uint32_t arity;
-
-    if (!cnode_get_tuple(term, &arity, &first) || arity < 2 ||
-        !cnode_get_int(first, version) || *version < VERSION_LEAST) {
-        return false;
-    }
-    *tag = cnode_next(first);
-    return true;
-}
 
 static int on_init_connect(struct global *g, struct global_peer *peer,
                            struct cnode_term cast, struct cnode_term parts[4])
 {
-    struct global_session *session = peer->session;
-    struct cnode_term init[4], tag;
-    int64_t version;
-    struct pid locker;
+    struct offer offer;
 
-    if (!read_version(parts[1], &version, &tag) ||
-        !term_get_tuple(parts[3], 4, init) || !term_get_pid(init[3], &locker) ||
-        locker.node != peer->node) {
+    if (!read_offer(peer, parts, &offer)) {
         return CNODE_EINVALID;
     }
-    if (peer->is_pending && session != NULL) { /* both attempts are void */
-        send_cancel(g, peer->node, tag);
+    if (peer->is_pending && peer->session != NULL) { /* both are void */
+        send_cancel(g, peer->node, offer.tag);
         session_restart(g, peer);
         return 0;
     }
-    if (session == NULL) {
+    if (peer->session == NULL) {
         return keep(&peer->early, cast);
     }
-    if (keep(&session->his_tag, tag) != 0) {
-        return CNODE_NOMEM;
-    }
-    session->version = version < GLOBAL_VERSION ? version : GLOBAL_VERSION;
-    session->his_locker = locker;
-    session->is_candidate = true;
-    peer->is_pending = true;
-    peer->version = version;
-    locker_add(g, peer);
-    if (version >= GLOBAL_VERSION) {
-        term_format(global_begin(g), "{init_connect_ack, ~A, ~t, ~i}", g->node,
-                    tag, session->my_tag);
-        global_send(g, GLOBAL_SERVER, peer->node);
-    }
-    return 0;
+    return take_offer(g, peer, &offer);
 }
 
 /* {init_connect_ack, Node, OurTag, HisTag}. It may be late: a third node has
