@@ -2,17 +2,22 @@
  *
  * Whom we know: the members of our part of the cluster. Who is made known by a
  * third node is dialled if need be, and told that we are in sync, so that both
- * end the session that they began when they saw each other.
+ * end the session that they began when they saw each other. If the third is
+ * lost before it has told both, one knows the other and nothing would ever
+ * change that: then only a new connection helps.
  */
 #include <cnode/error.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "cluster/global_server.h"
 
 enum {
     CONNECT_RETRIES = 5, /* as of OTP's global */
     RETRY_MS = 200,
+    /* A third that stands still for longer is found to be lost. */
+    ONE_SIDED_MS = 90000,
 };
 
 void known_put(struct global *g, struct buf *buf, bool with_version)
@@ -110,6 +115,7 @@ void known_adopt(struct global *g, struct cnode_term his_known)
 void known_in_sync(struct global *g, struct global_peer *peer)
 {
     peer->is_synced = true;
+    peer->synced_ms = g->now_ms;
     peer->is_pending = false;
     cnode_term_free(peer->early);
     peer->early = NULL;
@@ -117,15 +123,17 @@ void known_in_sync(struct global *g, struct global_peer *peer)
 }
 
 /* {new_nodes, Node, Ops, NamesExt, Nodes, ExtraInfo}: it became one with these.
- * What it changes counts if we know it: see global_store.c. */
+ * From here on we know them as well, whoever says so; their names come with it,
+ * as they have no session with us. */
 int known_new_nodes(struct global *g, const struct global_peer *from,
                     struct cnode_term parts[6])
 {
+    struct global_change change = {.names_ext = parts[3], .lock_id = TERM_NONE};
     struct cnode_list ops, nodes, extra;
-    struct cnode_term element, pair[2], lock_id = TERM_NONE;
+    struct cnode_term element, pair[2];
     struct global_peer *peer;
     int64_t version;
-    bool is_new, counts = from->is_known;
+    bool is_new;
 
     if (!cnode_list(parts[2], &ops) || (ops.is_string && ops.left > 0) ||
         !cnode_list(parts[4], &nodes) || !cnode_list(parts[5], &extra)) {
@@ -133,9 +141,12 @@ int known_new_nodes(struct global *g, const struct global_peer *from,
     }
     while (cnode_list_next(&extra, &element)) {
         if (term_get_tuple(element, 2, pair) && term_is_atom(pair[0], A_lock)) {
-            lock_id = pair[1];
+            change.lock_id = pair[1];
         }
     }
+    change.ops = ops.next;
+    change.count = ops.left;
+    change.stranger = from->is_known ? ATOM_NONE : from->node;
     while (cnode_list_next(&nodes, &element)) {
         peer = open_element(g, element, &version);
         if (peer == NULL) {
@@ -147,10 +158,34 @@ int known_new_nodes(struct global *g, const struct global_peer *from,
             sync_other(g, peer);
         }
     }
-    if (counts) {
-        global_store_apply(g, ops.next, ops.left, parts[3], lock_id);
-    }
+    global_store_apply(g, &change);
     return 0;
+}
+
+/* --- one knows the other */
+
+static bool is_one_sided(const struct global_peer *peer)
+{
+    return peer->is_up && peer->is_synced && !peer->is_known &&
+           peer->session == NULL;
+}
+
+void known_reconnect(struct global *g, const struct global_peer *peer)
+{
+    LOG_WARN("global_one_sided", F_STR("peer", atom_text(peer->node)));
+    g->events->disconnect(g->owner, peer->node);
+}
+
+static void reconnect_one_sided(struct global *g)
+{
+    struct global_peer *peer;
+
+    MAP_EACH(peer, &g->peers) {
+        if (is_one_sided(peer) && g->now_ms >= peer->synced_ms + ONE_SIDED_MS) {
+            peer->synced_ms = g->now_ms;
+            known_reconnect(g, peer);
+        }
+    }
 }
 
 /* --- dials */
@@ -193,9 +228,15 @@ static struct global_peer *next_to_dial(const struct global *g)
 
 uint64_t known_deadline(const struct global *g)
 {
-    const struct global_peer *next = next_to_dial(g);
+    const struct global_peer *peer = next_to_dial(g);
+    uint64_t due = peer == NULL ? UINT64_MAX : peer->dial_ms;
 
-    return next == NULL ? UINT64_MAX : next->dial_ms;
+    MAP_EACH(peer, &g->peers) {
+        if (is_one_sided(peer) && peer->synced_ms + ONE_SIDED_MS < due) {
+            due = peer->synced_ms + ONE_SIDED_MS;
+        }
+    }
+    return due;
 }
 
 /* A dial may fail at once, and the peer be gone. */
@@ -203,6 +244,7 @@ void known_tick(struct global *g)
 {
     struct global_peer *next;
 
+    reconnect_one_sided(g);
     while ((next = next_to_dial(g)) != NULL && next->dial_ms <= g->now_ms) {
         next->is_dialled = true;
         g->events->dial(g->owner, next->node);

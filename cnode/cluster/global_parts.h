@@ -39,10 +39,11 @@ struct global_session {
 struct global_peer {
     atom_t node;
     bool is_up;
-    bool is_known;    /* of our part of the cluster */
-    bool is_pending;  /* in a session, and we have heard of it */
-    bool is_removing; /* dropped; its nodedown is no news */
-    bool is_synced;
+    bool is_known;                  /* of our part of the cluster */
+    bool is_pending;                /* in a session, and we have heard of it */
+    bool is_removing;               /* dropped; its nodedown is no news */
+    bool is_synced;                 /* with us, as it says or as we know */
+    uint64_t synced_ms;             /* since it said so */
     uint64_t up_ms;                 /* is_up: since when */
     int64_t version;                /* when known or pending; 0: not told */
     struct global_session *session; /* NULL: none */
@@ -92,10 +93,16 @@ void global_store_register(struct global *g, struct cnode_term name,
                            struct pid pid, struct cnode_term method,
                            atom_t ext_node, struct pid by);
 void global_store_unregister(struct global *g, struct cnode_term name);
-/* Inserts and deletes as agreed under the lock `lock_id`. `ops` are `count`
- * elements, one behind the other. */
-void global_store_apply(struct global *g, struct cnode_term ops, uint32_t count,
-                        struct cnode_term names_ext, struct cnode_term lock_id);
+
+/* Inserts and deletes as agreed under the lock `lock_id`. */
+struct global_change {
+    struct cnode_term ops; /* elements, one behind the other */
+    uint32_t count;
+    struct cnode_term names_ext, lock_id;
+    atom_t stranger; /* who says it, if not known: but not of its own names */
+};
+
+void global_store_apply(struct global *g, const struct global_change *change);
 bool global_store_down(struct global *g, const struct ref *ref);
 /* What processes of that node have: names; names and locks. */
 void global_store_drop_names(struct global *g, atom_t node);

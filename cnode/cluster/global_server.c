@@ -211,8 +211,7 @@ static void suspect(struct global *g, atom_t node, struct cnode_term request)
         peer->session == NULL && g->now_ms > peer->up_ms + SUSPECT_MS &&
         term_match(request, "{set_lock, ~t}", &id_term) &&
         global_lock_id(id_term, &id) && term_is_atom(id.resource, A_global)) {
-        LOG_WARN("global_one_sided", F_STR("peer", atom_text(node)));
-        g->events->disconnect(g->owner, node);
+        known_reconnect(g, peer);
     }
 }
 

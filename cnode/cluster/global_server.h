@@ -33,6 +33,8 @@ void known_in_sync(struct global *g, struct global_peer *peer);
 /* The elements of a new_nodes. */
 int known_new_nodes(struct global *g, const struct global_peer *from,
                     struct cnode_term parts[6]);
+/* It knows us, and we do not know it: both start over. */
+void known_reconnect(struct global *g, const struct global_peer *peer);
 void known_nodeup(struct global *g, struct global_peer *peer);
 void known_dial_failed(struct global *g, struct global_peer *peer);
 uint64_t known_deadline(const struct global *g);

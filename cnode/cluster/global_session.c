@@ -370,10 +370,13 @@ static void finish(struct global *g, struct global_peer *peer)
     outcome.his_known = parts[3];
     outcome.names_ext = parts[5];
     if (buf_error(&outcome.ops) == 0) {
-        global_store_apply(
-            g, term_at(buf_data(&outcome.ops), buf_size(&outcome.ops)),
-            outcome.count, outcome.names_ext,
-            cnode_kept_term(session->lock_id));
+        global_store_apply(g, &(struct global_change){
+                                  .ops = term_at(buf_data(&outcome.ops),
+                                                 buf_size(&outcome.ops)),
+                                  .count = outcome.count,
+                                  .names_ext = outcome.names_ext,
+                                  .lock_id = cnode_kept_term(session->lock_id),
+                              });
         send_new_nodes(g, peer, &outcome);
     }
     buf_fini(&outcome.ops);

@@ -6,12 +6,13 @@
  * is gone: its holder's node went down and up again before the message was
  * here. Such a change must not count (lock_still_set/3 of OTP's global).
  *
- * Nor does one of a node that is not known, whatever it has locked. A BEAM
- * whose connection to us breaks while it registers a name goes on with the
- * nodes that it knew before, and so dials us; but when the name is given up, it
- * does not know us any more and we are not told. We would hand the dead name
- * back to it, and to all, with the session that follows. What it has by then
- * comes with that session.
+ * Nor does a name of a stranger, a node that we do not know, whatever it has
+ * locked. A BEAM whose connection to us breaks while it registers a name goes
+ * on with the nodes that it knew before, and so dials us; but when the name is
+ * given up, it does not know us any more and we are not told. We would hand the
+ * dead name back to it, and to all, with the session that follows. What it has
+ * by then comes with that session. Nodes that a stranger makes known to us have
+ * none with us: their names do count.
  */
 #include <cnode/error.h>
 
@@ -76,9 +77,6 @@ static bool is_held_by(struct global *g, struct pid pid)
 {
     const struct global_lock *lock = global_locks_global(&g->locks);
 
-    if (!global_is_known(g, pid.node)) {
-        return false;
-    }
     if (lock == NULL) {
         return !g->locks.is_global_down;
     }
@@ -137,7 +135,9 @@ void global_store_register(struct global *g, struct cnode_term name,
                            struct pid pid, struct cnode_term method,
                            atom_t ext_node, struct pid by)
 {
-    insert(g, name, pid, method, ext_node, is_held_by(g, by));
+    if (global_is_known(g, by.node)) {
+        insert(g, name, pid, method, ext_node, is_held_by(g, by));
+    }
 }
 
 /* Where a name of the old kind was registered: [{Name, Pid, RegNode}]. */
@@ -158,30 +158,33 @@ static atom_t ext_node_of(struct cnode_term names_ext, struct cnode_term name)
 }
 
 /* {insert, {Name, Pid, Method}} */
-static void apply_insert(struct global *g, struct cnode_term op,
-                         struct cnode_term names_ext, bool counts)
+static void apply_insert(struct global *g, const struct global_change *change,
+                         struct cnode_term op, bool counts)
 {
     struct cnode_term parts[2], what[3];
     struct pid pid;
+    atom_t ext_node;
 
     if (term_get_tuple(op, 2, parts) && term_is_atom(parts[0], A_insert) &&
         term_get_tuple(parts[1], 3, what) && global_pid(what[1], &pid)) {
-        insert(g, what[0], pid, what[2], ext_node_of(names_ext, what[0]),
-               counts);
+        ext_node = ext_node_of(change->names_ext, what[0]);
+        if (change->stranger == ATOM_NONE ||
+            (change->stranger != pid.node && change->stranger != ext_node)) {
+            insert(g, what[0], pid, what[2], ext_node, counts);
+        }
     }
 }
 
-void global_store_apply(struct global *g, struct cnode_term ops, uint32_t count,
-                        struct cnode_term names_ext, struct cnode_term lock_id)
+void global_store_apply(struct global *g, const struct global_change *change)
 {
-    bool counts = is_held_as(g, lock_id);
-    struct cnode_term op = ops, parts[2];
+    bool counts = is_held_as(g, change->lock_id);
+    struct cnode_term op = change->ops, parts[2];
 
-    for (uint32_t i = 0; i < count; i++, op = cnode_next(op)) {
-        apply_insert(g, op, names_ext, counts);
+    for (uint32_t i = 0; i < change->count; i++, op = cnode_next(op)) {
+        apply_insert(g, change, op, counts);
     }
-    op = ops;
-    for (uint32_t i = 0; i < count; i++, op = cnode_next(op)) {
+    op = change->ops;
+    for (uint32_t i = 0; i < change->count; i++, op = cnode_next(op)) {
         if (term_get_tuple(op, 2, parts) && term_is_atom(parts[0], A_delete)) {
             global_store_unregister(g, parts[1]);
         }

@@ -452,21 +452,27 @@ static bool has_session(void)
     return false;
 }
 
-/* Without tales of lost connections a cut in the middle of becoming one may
- * leave names that only one part knows, as with OTP's own nodes: so then it is
- * waited for the end of that. */
-static void cut_something(unsigned a, unsigned b)
+/* Without tales of lost connections a node that is lost while two parts become
+ * one, or while it registers a name, may leave names that only some know, as
+ * with OTP's own nodes: so then it is waited for the end of that. */
+static bool may_lose_a_node(void)
 {
     if (tell_losses) {
-        are_cut[a][b] = are_cut[b][a] = a != b;
-        sim_cut(&net, a, b);
-        return;
+        return true;
     }
     for (int i = 0; i < 20 && has_session(); i++) {
         let_be();
     }
     sim_settle(&net);
-    if (!has_session()) {
+    return !has_session();
+}
+
+static void cut_something(unsigned a, unsigned b)
+{
+    if (tell_losses) {
+        are_cut[a][b] = are_cut[b][a] = a != b;
+        sim_cut(&net, a, b);
+    } else if (may_lose_a_node()) {
         cut_off(a, true);
     }
 }
@@ -490,7 +496,7 @@ static void act(void)
 
     switch (random_below(&net.random, 60)) {
     case 0:
-        if (tell_losses || !has_session()) {
+        if (may_lose_a_node()) {
             sim_node_down(&net, a);
             stop(a);
             sim_node_up(&net, a);

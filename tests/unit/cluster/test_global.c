@@ -297,6 +297,42 @@ static void in_sync_ends_the_session(void **state)
     assert_int_equal(
         script_hear(s, "{'$gen_cast', {in_sync, 'p1@there', true}}"), 0);
     assert_null(global_peer_find(&s->global, s->peer)->session);
+}
+
+/* The third node that was to make it known to us is gone. */
+static void who_knows_us_and_is_not_known_for_long_starts_over(void **state)
+{
+    struct global_script *s = *state;
+    uint64_t due;
+
+    global_nodeup(&s->global, s->peer, s->now);
+    assert_int_equal(
+        script_hear(s, "{'$gen_cast', {in_sync, 'p1@there', true}}"), 0);
+    (void)script_said(s);
+    due = global_deadline(&s->global);
+    assert_true(due == s->now + 90000);
+    global_tick(&s->global, due - 1);
+    assert_string_equal(script_said(s), "");
+    global_tick(&s->global, due);
+    assert_string_equal(script_said(s), "disconnect p1@there");
+    assert_true(global_deadline(&s->global) > due);
+}
+
+static void who_knows_us_and_becomes_known_is_left_alone(void **state)
+{
+    struct global_script *s = *state;
+
+    script_join(s);
+    global_nodeup(&s->global, s->peer2, s->now);
+    s->his_process.node = s->peer2; /* who speaks */
+    assert_int_equal(
+        script_hear(s, "{'$gen_cast', {in_sync, 'p2@there', true}}"), 0);
+    s->his_process.node = s->peer;
+    assert_true(global_deadline(&s->global) != UINT64_MAX);
+    assert_int_equal(
+        script_hear(s, "{'$gen_cast', {new_nodes, 'p1@there', [], [], "
+                       "[{'p2@there', 8}], [{vsn, 8}]}}"),
+        0);
     assert_true(global_deadline(&s->global) == UINT64_MAX);
 }
 
@@ -461,7 +497,20 @@ what_a_node_registers_before_it_is_known_does_not_count(void **state)
     assert_true(pid_is_none(script_whereis(s, "name")));
 }
 
-static void new_nodes_of_one_who_is_not_known_change_no_name(void **state)
+static void
+what_a_node_registers_before_it_is_known_takes_no_name_away(void **state)
+{
+    struct global_script *s = *state;
+
+    script_name(s, "name", s->our_process);
+    global_nodeup(&s->global, s->peer, s->now);
+    script_call(s, s->his_locker, "{set_lock, {global, ~p}}", s->his_locker);
+    script_call(s, s->his_locker, "{register, name, ~p, m}", s->his_process);
+    assert_true(pid_equal(script_whereis(s, "name"), s->our_process));
+}
+
+static void
+new_nodes_of_one_who_is_not_known_change_no_name_of_its(void **state)
 {
     struct global_script *s = *state;
 
@@ -474,6 +523,24 @@ static void new_nodes_of_one_who_is_not_known_change_no_name(void **state)
         0);
     assert_true(pid_is_none(script_whereis(s, "name")));
     assert_true(global_peer_find(&s->global, s->peer2)->is_known);
+}
+
+/* Who becomes known by it has no session with us that would bring its names. */
+static void names_of_whom_a_stranger_makes_known_come_with_it(void **state)
+{
+    struct global_script *s = *state;
+    struct pid process2 = {.node = s->peer2, .id = 22, .creation = 3};
+
+    global_nodeup(&s->global, s->peer, s->now);
+    assert_int_equal(
+        script_hear(s,
+                    "{'$gen_cast', {new_nodes, 'p1@there', [{insert, {name, "
+                    "~p, m}}, {insert, {ext, ~p, m}}], [{ext, ~p, 'p1@there'}]"
+                    ", [{'p2@there', 8}], [{vsn, 8}]}}",
+                    process2, process2, process2),
+        0);
+    assert_true(pid_equal(script_whereis(s, "name"), process2));
+    assert_true(pid_is_none(script_whereis(s, "ext")));
 }
 
 static void names_of_old_c_nodes_say_where_they_were_registered(void **state)
@@ -824,6 +891,8 @@ int main(void)
         T(an_ack_that_does_not_fit_starts_over),
         T(a_cancelled_session_starts_over),
         T(in_sync_ends_the_session),
+        T(who_knows_us_and_is_not_known_for_long_starts_over),
+        T(who_knows_us_and_becomes_known_is_left_alone),
         T(junk_is_ignored_and_calls_are_answered),
         T(questions_about_it_are_answered),
         T(a_lock_is_for_one_requester),
@@ -833,7 +902,9 @@ int main(void)
         T(a_name_ends_with_its_process),
         T(a_late_change_does_not_count),
         T(what_a_node_registers_before_it_is_known_does_not_count),
-        T(new_nodes_of_one_who_is_not_known_change_no_name),
+        T(what_a_node_registers_before_it_is_known_takes_no_name_away),
+        T(new_nodes_of_one_who_is_not_known_change_no_name_of_its),
+        T(names_of_whom_a_stranger_makes_known_come_with_it),
         T(names_of_old_c_nodes_say_where_they_were_registered),
         T(there_is_a_limit_of_names),
         T(whereis_as_a_message_is_answered),
