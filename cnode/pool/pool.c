@@ -96,10 +96,9 @@ static void share(struct pool *pool, struct pool *head)
                           ? place_new(&pool->pools->broker, pool->config, pool)
                           : NULL;
         pool->standing = mem_zalloc(sizeof(*pool->standing));
-        standing_init(pool->standing,
-                      pool->config->top.state == POOL_STATE_ONLINE
-                          ? STANDING_ONLINE
-                          : STANDING_OFFLINE);
+        standing_init(pool->standing, pool_config_is_online(pool->config)
+                                          ? STANDING_ONLINE
+                                          : STANDING_OFFLINE);
     } else {
         pool->parts = head->parts;
         pool->part_pids = head->part_pids;

@@ -107,6 +107,14 @@ static inline uint64_t pool_config_now(const uint64_t *field)
     return __atomic_load_n(field, __ATOMIC_RELAXED);
 }
 
+/* It takes workers from the start: here, and in the cluster as a whole. */
+static inline bool pool_config_is_online(const struct pool_config *pool)
+{
+    return pool->top.state == POOL_STATE_ONLINE &&
+           (pool->is_service || pool->is_spawned ||
+            pool->cluster.state == POOL_STATE_ONLINE);
+}
+
 /* What SPAWN_REQUEST may start. */
 struct spawn_rule {
     atom_t module, function;

@@ -115,7 +115,8 @@ const struct config_key pool_supervisors_keys[] = {
 
 const struct config_key pool_cluster_keys[] = {
     {KEY(CLUSTER, state), .type = CONFIG_ENUM, .choices = states,
-     .doc = "whether the pool takes new workers anywhere"},
+     .doc = "whether the pool takes workers anywhere: offline, it starts "
+            "offline here too"},
     {KEY(CLUSTER, priority), .type = CONFIG_UINT, .most = 1000000,
      .doc = "told to AdvancedPool: of this pool among others"},
     {KEY_AS("node_target", CLUSTER, node_target_json), .type = CONFIG_OBJECT,

@@ -89,6 +89,23 @@ static void it_begins_unknown_then_perfect(void **state)
     assert_int_equal(standing_condition(standing()), STANDING_WELL);
 }
 
+static void offline_here_or_everywhere_is_offline(void **state)
+{
+    static const char *const configs[] = {
+        "{'pools': {'P': {'behaviour': 'script', 'state': 'offline'}}}",
+        "{'pools': {'P': {'behaviour': 'script', 'cluster': {'state': "
+        "'offline'}}}}",
+    };
+
+    (void)state;
+    assert_true(standing_is_online(standing()));
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        world_close(&world);
+        world_open(&world, configs[i]);
+        assert_false(standing_is_online(standing()));
+    }
+}
+
 static void more_workers_than_its_target_lower_it(void **state)
 {
     char id[16];
@@ -184,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(it_begins_unknown_then_perfect),
+        TEST(offline_here_or_everywhere_is_offline),
         TEST(more_workers_than_its_target_lower_it),
         TEST(failures_degrade_it_until_they_are_old),
         TEST(a_change_is_logged_once),
