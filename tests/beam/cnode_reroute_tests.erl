@@ -43,6 +43,12 @@ overload_test_() ->
         {"what is too much is refused, and readable afterwards", 60, fun overload/1}
     ]).
 
+elsewhere_test_() ->
+    cnode_peer:tests([
+        {"casts by the name of one node reach workers on another: once, in order", fun elsewhere/0},
+        {"so do those to workers that crash meanwhile", fun elsewhere_with_crashes/0}
+    ]).
+
 %% ----------------------------------------------------------------- envelopes
 
 ref(Id) -> {ref, 'Elixir.Probes.Worker', Id}.
@@ -217,3 +223,59 @@ overload(Node) ->
         Reason =:= overloaded andalso Ref =:= ref(Id)
     end, Letters)),
     ?assertEqual(1, length([call || #{kind := call} <- Letters])).
+
+%% ----------------------------------------------------------------- elsewhere
+
+%% Two C nodes that host one pool.
+two_nodes() ->
+    Config = #{
+        pools => #{
+            ?POOL => #{behaviour => probe, supervisors => #{segments => 8, max_restarts => 100000}}
+        }
+    },
+    One = cnode_peer:start(Config),
+    Two = cnode_peer:start(Config, #{args => ["--join", atom_to_list(name(One))]}),
+    cnode_peer:eventually(fun() ->
+        {ok, Peers} = gen_server:call({cnode_admin, name(One)}, peers),
+        lists:any(fun(#{node := Node, state := State}) ->
+            Node =:= name(Two) andalso State =:= up
+        end, Peers)
+    end),
+    {One, Two}.
+
+with_two_nodes(Fun) ->
+    {One, Two} = two_nodes(),
+    try Fun([One, Two]) after [cnode_peer:stop(Node) || Node <- [One, Two]] end.
+
+%% Each sender has a way of its own: the name on one of the nodes.
+elsewhere() ->
+    with_two_nodes(fun(Nodes) ->
+        Senders = cast_through(Nodes, 20, 200),
+        check(collect(20 * 200, []), Senders, 200),
+        Totals = [
+            begin
+                {ok, #{total := Total}} = gen_server:call({cnode_admin, name(Node)}, {count, ?POOL}),
+                Total
+            end
+         || Node <- Nodes
+        ],
+        ?assertEqual(10, lists:sum(Totals)),
+        ?assertEqual([0, 0], [dead_letters(Node) || Node <- Nodes])
+    end).
+
+elsewhere_with_crashes() ->
+    with_two_nodes(fun([One | _] = Nodes) ->
+        [call(pool(One), {both, N}, self) || N <- lists:seq(0, 9)],
+        Crasher = crasher(One, [{both, N} || N <- lists:seq(0, 9)]),
+        Senders = cast_through(Nodes, 20, 200),
+        Handled = collect(20 * 200, []),
+        stop(Crasher),
+        check(Handled, Senders, 200)
+    end).
+
+cast_through(Nodes, Number, Count) ->
+    senders(Number, Count, fun(To, Sender, N) ->
+        Node = lists:nth(Sender rem 2 + 1, Nodes),
+        cast(pool(Node), {both, Sender rem 10}, {send, To, {handled, Sender, N}}),
+        N rem 10 =:= 0 andalso timer:sleep(5)
+    end).
