@@ -12,7 +12,9 @@ defmodule CNode.Pool do
       Demo.Counters.s_cast!(123, :increment)   #=> :ok
       Demo.Counters.ping(123)                  #=> {:ok, true}
 
-  Works as it stands. Under a supervisor, `children = [Demo.Counters]` or
+  Works as it stands; `Demo.Counters.PoolSupervisor.start_link(context)` and
+  `Demo.Counters.WorkerSupervisor.spec(Demo.Counters, context)` are there too.
+  Under a supervisor, `children = [Demo.Counters]` or
   `[{Demo.Counters, nodes: [...]}]`, it also keeps its nodes connected
   (`CNode.Connector`); options given there win over those of `use`.
 
@@ -305,6 +307,30 @@ defmodule CNode.Pool do
       end
 
       defoverridable CNode.Pool
+
+      pool_module = __MODULE__
+
+      # As AdvancedPool's documents have them.
+      defmodule PoolSupervisor do
+        @moduledoc "Starts the pool on this node: `start_link(context)`."
+        @pool pool_module
+        @doc "As `start_link/0` of the pool itself; the context is not needed."
+        @spec start_link(CNode.Pool.context()) :: GenServer.on_start()
+        def start_link(_context \\ nil), do: @pool.start_link()
+      end
+
+      defmodule WorkerSupervisor do
+        @moduledoc "What `add_worker_supervisor/2` takes."
+        @doc "The specification of one more worker supervisor of a pool."
+        @spec spec(module(), CNode.Pool.context()) :: Supervisor.child_spec()
+        def spec(pool, context \\ nil) do
+          %{
+            id: make_ref(),
+            type: :supervisor,
+            start: {Noizu.AdvancedPool.WorkerSupervisor, :start_link, [pool, context, []]}
+          }
+        end
+      end
     end
   end
 

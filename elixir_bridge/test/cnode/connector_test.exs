@@ -16,6 +16,17 @@ defmodule CNode.ConnectorTest do
     node
   end
 
+  defmodule Documented do
+    use CNode.Pool, nodes: [:"nobody@127.0.0.1"], scope: nil, connect_timeout: 1
+  end
+
+  test "AdvancedPool's way to start a pool is the same" do
+    Process.flag(:trap_exit, true)
+    assert {:ok, pid} = Documented.PoolSupervisor.start_link(%{token: "t"})
+    assert {:error, {:already_started, ^pid}} = Documented.start_link()
+    GenServer.stop(pid)
+  end
+
   test "refs spread over the nodes, each with one home" do
     nodes = for _ <- 1..3, do: start_node().name
     start_supervised!({Spread, nodes: nodes})

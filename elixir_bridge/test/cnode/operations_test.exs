@@ -67,12 +67,18 @@ defmodule CNode.OperationsTest do
       end
 
       test "worker supervisors come and go", %{pool: pool, node: node} do
-        assert {:ok, pid} = pool.add_worker_supervisor(node, :any)
+        spec = Module.concat(pool, WorkerSupervisor).spec(pool, nil)
+        assert {:ok, pid} = pool.add_worker_supervisor(node, spec)
         assert node(pid) == node
         assert length(pool.count().nodes[node].supervisors) == 2
         assert pool.remove_worker_supervisor(pid) == :ok
         assert pool.remove_worker_supervisor(pid) == {:error, :not_found}
         assert length(pool.count().nodes[node].supervisors) == 1
+
+        # The way of AdvancedPool itself, to the pool's supervisor.
+        assert {:ok, other} = Supervisor.start_child({pool, node}, spec)
+        assert length(pool.count().nodes[node].supervisors) == 2
+        assert pool.remove_worker_supervisor(other) == :ok
       end
 
       test "a health report", %{pool: pool, node: node} do
