@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See ended.h. A direct-mapped cache by the hash of slot and serial.
+ * See ended.h. A cache by the hash of slot and serial: each pid has a few
+ * places where it may be, of which a new one takes the oldest.
  */
 #include "pool/ended.h"
 
@@ -21,19 +22,29 @@ void ended_fini(struct ended *ended)
     ended->entries = NULL;
 }
 
-static uint32_t place(uint32_t slot, uint32_t serial)
+/* The first of the places for a pid. */
+static struct ended_entry *places(const struct ended *ended, uint32_t slot,
+                                  uint32_t serial)
 {
-    return (uint32_t)hash_u64((uint64_t)slot << 32 | serial) &
-           (ENDED_ENTRIES - 1);
+    uint32_t set = (uint32_t)hash_u64((uint64_t)slot << 32 | serial) &
+                   (ENDED_ENTRIES / ENDED_WAYS - 1);
+
+    return &ended->entries[set * ENDED_WAYS];
 }
 
 void ended_add(struct ended *ended, uint32_t slot, uint32_t serial, void *pool,
                uint32_t worker_hash, uint64_t now_ms)
 {
+    struct ended_entry *first, *oldest;
+
     if (ended->entries == NULL) {
         ended->entries = mem_zalloc(ENDED_ENTRIES * sizeof(*ended->entries));
     }
-    ended->entries[place(slot, serial)] = (struct ended_entry){
+    first = oldest = places(ended, slot, serial);
+    for (unsigned i = 1; i < ENDED_WAYS; i++) {
+        oldest = first[i].until_ms < oldest->until_ms ? &first[i] : oldest;
+    }
+    *oldest = (struct ended_entry){
         .slot = slot,
         .serial = serial,
         .worker_hash = worker_hash,
@@ -45,14 +56,17 @@ void ended_add(struct ended *ended, uint32_t slot, uint32_t serial, void *pool,
 const struct ended_entry *ended_find(const struct ended *ended, uint32_t slot,
                                      uint32_t serial, uint64_t now_ms)
 {
-    const struct ended_entry *entry;
+    const struct ended_entry *first;
 
     if (ended->entries == NULL) {
         return NULL;
     }
-    entry = &ended->entries[place(slot, serial)];
-    return entry->pool != NULL && entry->slot == slot &&
-                   entry->serial == serial && now_ms < entry->until_ms
-               ? entry
-               : NULL;
+    first = places(ended, slot, serial);
+    for (unsigned i = 0; i < ENDED_WAYS; i++) {
+        if (first[i].pool != NULL && first[i].slot == slot &&
+            first[i].serial == serial && now_ms < first[i].until_ms) {
+            return &first[i];
+        }
+    }
+    return NULL;
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pids of workers that ended a short while ago, so that envelopes cast to an
- * old pid can go on to the ref. Bounded: when two pids want the same place the
- * newer one has it. Pure; time is handed in.
+ * old pid can go on to the ref. Bounded: the oldest is forgotten for a new one,
+ * of the few that want the same places; so all of some thousand are known.
+ * Pure; time is handed in.
  */
 #ifndef CNODE_POOL_ENDED_H
 #define CNODE_POOL_ENDED_H
 
 #include <stdint.h>
 
-enum { ENDED_ENTRIES = 8192, ENDED_MS = 5000 };
+enum { ENDED_ENTRIES = 8192, ENDED_WAYS = 16, ENDED_MS = 5000 };
 
 struct ended_entry {
     uint32_t slot, serial; /* of the pid; serial 0 and slot 0: free */

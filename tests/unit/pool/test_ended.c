@@ -29,20 +29,40 @@ static void known_for_five_seconds(void **state)
     ended_fini(&ended);
 }
 
-static void memory_stays_the_same_and_most_are_remembered(void **state)
+/* A cast to one of them must not be lost for another one's end. */
+static void all_of_a_thousand_are_known(void **state)
 {
     struct ended ended;
+
+    (void)state;
+    ended_init(&ended);
+    for (uint32_t i = 0; i < 1000; i++) {
+        ended_add(&ended, i * 7, 64, &pool, i, 0);
+    }
+    for (uint32_t i = 0; i < 1000; i++) {
+        const struct ended_entry *entry = ended_find(&ended, i * 7, 64, 1);
+
+        assert_non_null(entry);
+        assert_int_equal(entry->worker_hash, i);
+    }
+    ended_fini(&ended);
+}
+
+static void of_too_many_the_newest_are_known(void **state)
+{
+    struct ended ended;
+    uint32_t count = ENDED_ENTRIES * 4;
     unsigned found = 0;
 
     (void)state;
     ended_init(&ended);
-    for (uint32_t i = 0; i < ENDED_ENTRIES / 4; i++) {
-        ended_add(&ended, i, 64, &pool, i, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        ended_add(&ended, i, 64, &pool, i, i / 10);
     }
-    for (uint32_t i = 0; i < ENDED_ENTRIES / 4; i++) {
-        found += ended_find(&ended, i, 64, 1) != NULL;
+    for (uint32_t i = count - ENDED_ENTRIES / 2; i < count; i++) {
+        found += ended_find(&ended, i, 64, count / 10) != NULL;
     }
-    assert_true(found > ENDED_ENTRIES / 4 * 8 / 10);
+    assert_true(found > ENDED_ENTRIES / 2 * 95 / 100);
     ended_fini(&ended);
 }
 
@@ -50,7 +70,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_for_five_seconds),
-        cmocka_unit_test(memory_stays_the_same_and_most_are_remembered),
+        cmocka_unit_test(all_of_a_thousand_are_known),
+        cmocka_unit_test(of_too_many_the_newest_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
