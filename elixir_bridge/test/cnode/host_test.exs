@@ -131,8 +131,29 @@ defmodule CNode.HostTest do
     # One at a time: what else is in the mailbox of one that fails is gone.
     for _ <- 1..3, do: fail(id)
     assert_receive {:DOWN, ^monitor, :process, ^segment, :shutdown}, 5_000
-    assert eventually(fn -> match?([], safely(fn -> Pool.s_call!(id, :log) end)) end)
+    assert eventually(fn -> safely(fn -> Pool.s_call!(id, :log) end) == [] end)
     refute Pool.alive?({id, :bystander})
+  end
+
+  @tag host: [max_restarts: 1, max_seconds: 60, segments: 1]
+  @tag capture_log: true
+  test "a call that meets a segment on its way out is refused, not forgotten", %{id: id} do
+    callers =
+      for n <- 1..20 do
+        Task.async(fn ->
+          for m <- 1..50,
+              do: safely(fn -> Pool.s_call!({id, n, m}, :log, nil, timeout: 10_000) end)
+        end)
+      end
+
+    for _ <- 1..4 do
+      Pool.s_cast!(id, :fail)
+      Process.sleep(5)
+    end
+
+    for task <- callers, answer <- Task.await(task, 20_000) do
+      assert answer in [[], {:error, :unavailable}, :exited]
+    end
   end
 
   test "a queue that is full refuses", %{id: id} do

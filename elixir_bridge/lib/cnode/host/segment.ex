@@ -23,7 +23,16 @@ defmodule CNode.Host.Segment do
   @doc "A call or cast by ref, with the From of its caller (nil: a cast)."
   @spec deliver(Host.t(), :cnode_pool.ref(), GenServer.from() | nil, tuple()) :: :ok
   def deliver(host, ref, from, envelope) do
-    GenServer.cast(Host.segment(host, ref), {:deliver, ref, from, envelope})
+    give(host, ref, from, {:deliver, ref, from, envelope})
+  end
+
+  # It has its name as long as what is sent there is handled, or refused when it
+  # ends. A send to nobody raises.
+  defp give(host, ref, from, message) do
+    send(Host.segment(host, ref), {:"$gen_cast", message})
+    :ok
+  rescue
+    ArgumentError -> Reply.refuse(host, from, {:error, :unavailable})
   end
 
   @doc "Starts the worker of a ref unless it is there; answers `from`."
@@ -34,8 +43,8 @@ defmodule CNode.Host.Segment do
           pos_integer()
         ) ::
           :ok
-  def start_worker(host, from, child, face) do
-    GenServer.cast(Host.segment(host, elem(child, 0)), {:start, from, child, face})
+  def start_worker(host, from, {ref, _args, _context} = child, face) do
+    give(host, ref, from, {:start, from, child, face})
   end
 
   @doc "Ends the worker with that pid for good; false: it is not of this segment."
@@ -95,6 +104,9 @@ defmodule CNode.Host.Segment do
 
   @impl true
   def terminate(_reason, state) do
+    # From here on nothing more comes by its name.
+    Process.unregister(Host.segment_at(state.host, state.index))
+
     Enum.each(state.pids, fn {pid, ref} ->
       :ets.delete(state.host.table, ref)
       Process.exit(pid, :shutdown)
@@ -102,6 +114,30 @@ defmodule CNode.Host.Segment do
 
     deadline = System.monotonic_time(:millisecond) + 5_000
     Enum.each(state.pids, fn {pid, _ref} -> await_exit(pid, deadline) end)
+    for {_ref, {:starting, _pid, entry}} <- state.refs, do: refuse(state, entry)
+    refuse_mailbox(state.host)
+  end
+
+  defp refuse(state, entry) do
+    Enum.each(entry.starters, &GenServer.reply(&1, {:error, :unavailable}))
+
+    for {from, _envelope} <- Enum.reverse(entry.queue) do
+      Reply.refuse(state.host, from, {:error, :unavailable})
+    end
+  end
+
+  defp refuse_mailbox(host) do
+    receive do
+      {:"$gen_cast", {:deliver, _ref, from, _envelope}} ->
+        Reply.refuse(host, from, {:error, :unavailable})
+        refuse_mailbox(host)
+
+      {:"$gen_cast", {:start, from, _child, _face}} ->
+        Reply.refuse(host, from, {:error, :unavailable})
+        refuse_mailbox(host)
+    after
+      0 -> :ok
+    end
   end
 
   defp await_exit(pid, deadline) do
