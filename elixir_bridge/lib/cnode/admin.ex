@@ -51,7 +51,7 @@ defmodule CNode.Admin do
 
   # What asks a pool's processes must not wait here for one of them.
   def handle_call(request, from, state) do
-    {:ok, _} = Task.start(fn -> GenServer.reply(from, answer(request, state)) end)
+    {:ok, _} = Task.start(fn -> GenServer.reply(from, safe_answer(request, state)) end)
     {:noreply, state}
   end
 
@@ -65,6 +65,15 @@ defmodule CNode.Admin do
   def handle_info(_message, state), do: {:noreply, state}
 
   # ------------------------------------------------------------- answers
+
+  # A request may be any term; and a pool may end while it is asked.
+  defp safe_answer(request, state) do
+    answer(request, state)
+  rescue
+    error -> {:error, {:bad_request, Exception.message(error)}}
+  catch
+    :exit, _reason -> {:error, :unavailable}
+  end
 
   defp answer(request, state) do
     case request do
@@ -181,15 +190,11 @@ defmodule CNode.Admin do
   defp counts(host) do
     faces = for {index, pid} <- Router.faces(host), do: {pid, Face.count(host, index)}
 
-    segments =
-      host.table
-      |> :ets.select([{{:"$1", :_, :_}, [], [:"$1"]}])
-      |> Enum.frequencies_by(&:erlang.phash2(&1, host.segments))
-
     %{
       total: Host.count(host),
       supervisors: faces,
-      segments: for(index <- 0..(host.segments - 1), do: {index, Map.get(segments, index, 0)})
+      segments:
+        for(index <- 0..(host.segments - 1), do: {index, Host.size(host, {:segment, index})})
     }
   end
 
@@ -258,9 +263,6 @@ defmodule CNode.Admin do
        next: if(more == [], do: nil, else: :erlang.term_to_binary(List.last(page))),
        total: length(refs)
      }}
-  rescue
-    error in [ArgumentError, Protocol.UndefinedError] ->
-      {:error, {:badarg, Exception.message(error)}}
   end
 
   defp worker(host, ref) do

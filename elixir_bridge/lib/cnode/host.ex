@@ -48,7 +48,7 @@ defmodule CNode.Host do
 
   @type t :: %__MODULE__{}
   defstruct [:pool, :worker, :module, :restart, :max, :idle_timeout, :segments, :supervisors] ++
-              [:max_restarts, :max_seconds, :queue, :scope, :table, :counts]
+              [:max_restarts, :max_seconds, :queue, :scope, :table, :sizes, :counts]
 
   @doc false
   @spec start_link(keyword()) :: Supervisor.on_start()
@@ -106,7 +106,9 @@ defmodule CNode.Host do
     # Found by ref without asking anybody: {ref, pid, supervisor} of those that
     # are up; written by the segments.
     table = :ets.new(host.pool, [:set, :public, read_concurrency: true, write_concurrency: true])
-    host = %{host | table: table, counts: :counters.new(4, [])}
+    # How many of them each supervisor and segment has.
+    sizes = :ets.new(host.pool, [:set, :public, write_concurrency: true])
+    host = %{host | table: table, sizes: sizes, counts: :counters.new(4, [])}
     :counters.put(host.counts, 1, 1)
 
     segments =
@@ -145,6 +147,43 @@ defmodule CNode.Host do
     case :ets.lookup(host.table, ref) do
       [{^ref, pid, face}] -> {pid, face}
       [] -> nil
+    end
+  end
+
+  @doc false
+  @spec came(t(), :cnode_pool.ref(), pid(), pos_integer(), non_neg_integer()) :: :ok
+  def came(host, ref, pid, face, segment) do
+    :ets.insert(host.table, {ref, pid, face})
+    resize(host, face, segment, 1)
+  end
+
+  @doc false
+  @spec left(t(), :cnode_pool.ref(), pid(), non_neg_integer()) :: :ok
+  def left(host, ref, pid, segment) do
+    case whereis(host, ref) do
+      {^pid, face} ->
+        :ets.delete(host.table, ref)
+        resize(host, face, segment, -1)
+
+      _ ->
+        :ok
+    end
+  end
+
+  defp resize(host, face, segment, by) do
+    for key <- [{:supervisor, face}, {:segment, segment}] do
+      :ets.update_counter(host.sizes, key, by, {key, 0})
+    end
+
+    :ok
+  end
+
+  @doc "How many workers `{:supervisor, index}` or `{:segment, index}` has."
+  @spec size(t(), {:supervisor | :segment, non_neg_integer()}) :: non_neg_integer()
+  def size(host, key) do
+    case :ets.lookup(host.sizes, key) do
+      [{^key, size}] -> size
+      [] -> 0
     end
   end
 

@@ -148,13 +148,55 @@ defmodule CNode.HostTest do
 
     for _ <- 1..4 do
       Pool.s_cast!(id, :fail)
-      Process.sleep(5)
+      safely(fn -> Pool.s_call!(id, :log, nil, timeout: 10_000) end)
     end
 
     for task <- callers, answer <- Task.await(task, 20_000) do
       assert answer in [[], {:error, :unavailable}, :exited]
     end
   end
+
+  test "what nobody should send harms nobody", %{id: id} do
+    Pool.s_call!(id, :log)
+    [{_, face} | _] = faces()
+    pid = Pool.whereis(id)
+
+    {:msg_envelope, me, type, ref, settings, _} = envelope({:ref, Slow, id}, :any)
+    improper = {:msg_envelope, me, type, ref, settings, {:s, :kill!, nil, [:not | :proper]}}
+    assert GenServer.call(Pool, improper) == :ok
+    assert GenServer.call(face, {:terminate_child, :_}) == {:error, :not_found}
+
+    for options <- [:_, 7, %{limit: 2.5}, %{limit: [], after: "x"}, [1 | 2]] do
+      assert match?(
+               {tag, _} when tag in [:ok, :error],
+               CNode.Admin.ask(node(), {:workers, Pool, options})
+             )
+    end
+
+    refute Process.alive?(pid)
+  end
+
+  @tag host: [segments: 1]
+  test "counts are true after a segment was killed", %{id: id} do
+    for n <- 1..10, do: Pool.s_call!({id, n}, :log)
+    segment = Process.whereis(Module.concat([Pool, WorkerSupervisor, Seg0]))
+    assert %{total: 10, nodes: nodes} = Pool.count()
+    assert [%{segments: [{0, 10}], supervisors: [{_, 10}]}] = Map.values(nodes)
+    workers = for n <- 1..10, do: Process.monitor(Pool.whereis({id, n}))
+    Process.exit(segment, :kill)
+    for monitor <- workers, do: assert_receive({:DOWN, ^monitor, :process, _, _})
+
+    assert eventually(fn ->
+             match?(%{total: 0}, Pool.count()) and
+               Process.whereis(segment_name()) not in [nil, segment]
+           end)
+
+    refute Pool.alive?({id, 1})
+    assert Pool.s_call!({id, 1}, :log) == []
+    assert %{total: 1} = Pool.count()
+  end
+
+  defp segment_name, do: Module.concat([Pool, WorkerSupervisor, Seg0])
 
   test "a queue that is full refuses", %{id: id} do
     stop_supervised!(Pool)

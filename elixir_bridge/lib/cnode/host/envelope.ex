@@ -44,8 +44,9 @@ defmodule CNode.Host.Envelope do
 
   @doc "A kill! that says that the worker must not come back."
   @spec kills_for_good?(term()) :: boolean()
-  def kills_for_good?({:s, :kill!, _context, options}) when is_list(options) do
-    :proplists.get_value(:restart, options, true) == false
+  # The list may be improper: it comes from anywhere.
+  def kills_for_good?({:s, :kill!, context, [option | options]}) do
+    option == {:restart, false} or kills_for_good?({:s, :kill!, context, options})
   end
 
   def kills_for_good?(_message), do: false

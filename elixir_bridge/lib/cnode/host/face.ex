@@ -13,7 +13,7 @@ defmodule CNode.Host.Face do
 
   @doc "How many workers count for it."
   @spec count(Host.t(), pos_integer()) :: non_neg_integer()
-  def count(host, index), do: :ets.select_count(host.table, [{{:_, :_, index}, [], [true]}])
+  def count(host, index), do: Host.size(host, {:supervisor, index})
 
   @impl true
   def init(face), do: {:ok, face}
@@ -53,6 +53,8 @@ defmodule CNode.Host.Face do
   end
 
   def handle_call(request, _from, face), do: {:reply, {:error, {:unsupported, request}}, face}
+
+  defp terminate(_host, _index, pid) when not is_pid(pid), do: {:error, :not_found}
 
   defp terminate(host, index, pid) do
     case :ets.match(host.table, {:"$1", pid, index}) do

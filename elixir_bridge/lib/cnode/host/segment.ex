@@ -59,6 +59,11 @@ defmodule CNode.Host.Segment do
   def init({host, index}) do
     # The workers end with it, terminate included.
     Process.flag(:trap_exit, true)
+    # Those of one that was killed: they ended with it.
+    for {ref, pid, _face} <- :ets.tab2list(host.table),
+        :erlang.phash2(ref, host.segments) == index,
+        do: Host.left(host, ref, pid, index)
+
     {:ok, %{host: host, index: index, refs: %{}, pids: %{}, restarts: []}}
   end
 
@@ -108,7 +113,7 @@ defmodule CNode.Host.Segment do
     Process.unregister(Host.segment_at(state.host, state.index))
 
     Enum.each(state.pids, fn {pid, ref} ->
-      :ets.delete(state.host.table, ref)
+      Host.left(state.host, ref, pid, state.index)
       Process.exit(pid, :shutdown)
     end)
 
@@ -255,7 +260,7 @@ defmodule CNode.Host.Segment do
 
   defp started(state, ref, pid) do
     {:starting, ^pid, entry} = state.refs[ref]
-    :ets.insert(state.host.table, {ref, pid, entry.face})
+    Host.came(state.host, ref, pid, entry.face, state.index)
     Enum.each(entry.starters, &GenServer.reply(&1, {:ok, pid}))
     kept = %{entry | queue: [], waiting: 0, starters: []}
     state = put_in(state.refs[ref], {:up, pid, kept})
@@ -278,7 +283,7 @@ defmodule CNode.Host.Segment do
   end
 
   defp forget(state, ref, pid) do
-    :ets.match_delete(state.host.table, {ref, pid, :_})
+    Host.left(state.host, ref, pid, state.index)
     %{state | pids: Map.delete(state.pids, pid)}
   end
 
