@@ -44,7 +44,7 @@ static int setup(void **state)
     if (folder.backend == NULL) {
         printf("left out: this build has no LMDB\n");
     }
-    strcpy(folder.path, "/tmp/cnode-lmdb-XXXXXX");
+    (void)snprintf(folder.path, sizeof(folder.path), "/tmp/cnode-lmdb-XXXXXX");
     *state = &folder;
     if (mkdtemp(folder.path) == NULL) {
         return -1;

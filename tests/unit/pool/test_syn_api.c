@@ -107,8 +107,7 @@ static void names(void **state)
 
 static void many_names_at_once(void **state)
 {
-    char ask[512] = "{syn, lookup_many, s, [b, #{x => 1}, c", wanted[512] = "[";
-    char *end = ask + strlen(ask);
+    struct buf ask, wanted;
     const char *reply;
 
     (void)state;
@@ -119,17 +118,22 @@ static void many_names_at_once(void **state)
     reply = ASK("{syn, lookup_many, s, [b, #{x => 1}, c]}");
     assert_has(reply, ",mb},{<n1@here.");
     assert_has(reply, ",mx},undefined]");
+    buf_init(&ask, 0);
+    buf_init(&wanted, 0);
+    buf_printf(&ask, "{syn, lookup_many, s, [b, #{x => 1}, c");
     for (int i = 0; i < 40; i++) { /* more than one look-up takes */
-        end += sprintf(end, ", c");
+        buf_printf(&ask, ", c");
+        buf_printf(&wanted, "undefined,");
     }
-    (void)sprintf(end, ", b]}");
-    for (int i = 0; i < 41; i++) {
-        (void)strcat(wanted, "undefined,");
-    }
-    reply = ASK(ask);
+    buf_printf(&ask, ", b]}");
+    buf_put_u8(&ask, 0);
+    buf_put_u8(&wanted, 0);
+    reply = ASK((const char *)buf_data(&ask));
     assert_has(reply, ",mx},undefined,");
-    assert_has(reply, wanted + 1);
+    assert_has(reply, (const char *)buf_data(&wanted));
     assert_has(reply, ",mb}]");
+    buf_fini(&ask);
+    buf_fini(&wanted);
 }
 
 static void groups(void **state)
